@@ -1,0 +1,79 @@
+/* Every bound of the program, and what happens at it. What has a key in agent.conf has
+ * its default and range in agent/settings.c instead. Sizes are bytes, times milliseconds. */
+#ifndef VMV_BASE_LIMITS_H
+#define VMV_BASE_LIMITS_H
+
+#define VMV_KIB 1024u
+#define VMV_MIB (1024u * VMV_KIB)
+
+/* Lines from the host: over them the line is dropped, counted and reported. */
+#define VMV_JSON_DEPTH_IN  32
+#define VMV_JSON_MEMBERS   65536
+#define VMV_ID_MAX	   128 /* longer ids cannot be answered: ignored, counted */
+#define VMV_ERROR_TEXT_MAX 300
+
+/* Lines to the host: a message that grows over its bound is not sent; an error is. */
+#define VMV_LINE_OUT_MAX      (1 * VMV_MIB)
+#define VMV_RESPONSE_MAX      (3 * VMV_MIB)
+#define VMV_HANDSHAKE_MAX     (2 * VMV_KIB)
+#define VMV_METRICS_MAX	      (256 * VMV_KIB) /* the lists are cut until it fits */
+#define VMV_LINE_IN_DEFAULT   (8 * VMV_MIB)
+#define VMV_SUBSCRIPTIONS_MAX 8
+#define VMV_SAMPLE_PERIOD_MIN 100
+#define VMV_FILE_CHUNK_MAX    (512 * VMV_KIB)
+
+/* One channel. */
+#define VMV_WRITE_MAX	   (32 * VMV_KIB)  /* the port driver takes no more per call */
+#define VMV_READ_BUDGET	   (256 * VMV_KIB) /* per turn; the rest comes in the next turn */
+#define VMV_LINES_BUDGET   256		   /* lines handled per turn; the rest likewise */
+#define VMV_WINDOW_BYTES   (64 * VMV_KIB)  /* not acknowledged: held back beyond it */
+#define VMV_WINDOW_LINES   64
+#define VMV_CHANNELS_MAX   8 /* a ninth is a configuration error */
+#define VMV_GRACE_MS	   250
+#define VMV_LINGER_MS	   2000	 /* a peer that shut down its sending side still gets replies */
+#define VMV_TICK_BUSY_MS   1000	 /* insurance check of a port with output waiting */
+#define VMV_TICK_IDLE_MS   30000 /* the same with nothing waiting */
+#define VMV_STUCK_MS	   60000 /* output without progress: reported */
+#define VMV_RETRY_MIN_MS   1000	 /* opening a port again; doubles up to the tick */
+#define VMV_CONNECT_MIN_MS 100	 /* connecting again; doubles, jittered, up to the next */
+#define VMV_CONNECT_MAX_MS 30000
+
+/* One session. */
+#define VMV_GREETING_MS	     500  /* replies wait so long for the first metrics */
+#define VMV_METRICS_MIN_MS   1000 /* 'Metrics' requests: at most one answer a second */
+#define VMV_METRICS_SOON_MS  5000 /* no address yet, or an address changed */
+#define VMV_METRICS_SOON_FOR 120000
+#define VMV_KEEPALIVE_PER_S  10 /* further ones in that second are ignored, counted */
+#define VMV_REFUSALS_BURST   20 /* refusals whose id nobody vouches for; then counted only */
+#define VMV_REFUSALS_PER_S   5
+#define VMV_REPORT_MS	     10000 /* malformed and oversize lines: one report per period */
+#define VMV_NOTICES_BURST    10	   /* agent_event; then counted into 'suppressed' */
+#define VMV_NOTICE_REFILL_MS 6000
+#define VMV_NOTICES_HELD     16	     /* while no host is there; the oldest goes */
+#define VMV_NOTICE_HELD_MS   3600000 /* an hour-old notice is not sent any more */
+#define VMV_POLL_WAIT_MS     10000   /* pending scripts: wait for an answer */
+#define VMV_POLL_TRIES	     3
+
+/* One reading. */
+#define VMV_CPU_GAP_MS	       250    /* second reading when there is no usable first */
+#define VMV_CPU_AGE_MIN_MS     500    /* the older of the two readings is at least so old */
+#define VMV_CPU_AGE_MAX_MS     120000 /* and at most so old */
+#define VMV_REUSE_MS	       1000   /* GetMetrics takes a reading that is so young */
+#define VMV_SCAN_SLICE	       64     /* processes per turn of the loop */
+#define VMV_CPUS_MAX	       4096   /* rows beyond these bounds are counted and left out */
+#define VMV_DISKS_MAX	       1024
+#define VMV_FILESYSTEMS_MAX    1024
+#define VMV_INTERFACES_MAX     1024
+#define VMV_ADDRESSES_MAX      64
+#define VMV_PROCESSES_MAX      (1u << 22) /* pid_max of the kernel */
+#define VMV_SOCKETS_MAX	       (1u << 20)
+#define VMV_METRICS_MOUNTS     64
+#define VMV_METRICS_INTERFACES 64
+#define VMV_METRICS_ADDRESSES  16
+#define VMV_METRICS_PORTS      1000
+#define VMV_PROCESS_LIST_MAX   2000
+#define VMV_CMDLINE_MAX	       512 /* characters on the wire */
+
+#define VMV_CONFIG_FILE_MAX (64 * VMV_KIB)
+
+#endif

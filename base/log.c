@@ -1,0 +1,216 @@
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#ifdef HAVE_LIBSYSTEMD
+#include <systemd/sd-journal.h>
+#endif
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/num.h"
+
+#define MESSAGE_SIZE   1024
+#define OVERRIDES_MAX  16
+#define SUBSYS_SIZE    24
+#define FIELD_TEXT_MAX 4096
+
+struct override {
+	char subsys[SUBSYS_SIZE];
+	enum vmv_log_level level;
+};
+
+struct levels {
+	enum vmv_log_level common;
+	size_t n;
+	struct override overrides[OVERRIDES_MAX];
+};
+
+/* The one mutable global of the libraries: a log that has to be handed down everywhere would
+ * not be used where it is needed most. */
+static struct {
+	const char *identifier;
+	struct levels levels;
+	bool is_journal; /* standard error leads to the journal */
+} state = { .identifier = "vmvitals", .levels = { .common = VMV_LOG_INFO } };
+
+static const struct {
+	const char *name;
+	enum vmv_log_level level;
+} level_names[] = {
+	{ "error", VMV_LOG_ERROR }, { "warning", VMV_LOG_WARNING }, { "notice", VMV_LOG_NOTICE },
+	{ "info", VMV_LOG_INFO },   { "debug", VMV_LOG_DEBUG },
+};
+
+/* systemd tells which descriptor leads to the journal: device and inode of standard error. */
+static bool stderr_is_journal(void)
+{
+	const char *value = secure_getenv("JOURNAL_STREAM");
+	uint64_t device, inode;
+	struct stat st;
+
+	return value && vmv_parse_u64(value, &device, &value) == 0 && *value == ':' &&
+	       vmv_parse_u64(value + 1, &inode, NULL) == 0 && fstat(STDERR_FILENO, &st) == 0 &&
+	       st.st_dev == device && st.st_ino == inode;
+}
+
+void vmv_log_open(const char *identifier)
+{
+	state.identifier = identifier;
+	state.is_journal = stderr_is_journal();
+}
+
+static bool find_level(const char *name, size_t len, enum vmv_log_level *ret)
+{
+	for (size_t i = 0; i < VMV_COUNTOF(level_names); i++) {
+		if (strlen(level_names[i].name) == len &&
+		    memcmp(level_names[i].name, name, len) == 0) {
+			*ret = level_names[i].level;
+			return true;
+		}
+	}
+	return false;
+}
+
+static int parse_levels(const char *spec, struct levels *ret, struct vmv_err *err)
+{
+	struct levels l = { .common = VMV_LOG_INFO };
+
+	for (const char *p = spec;; p++) {
+		size_t len = strcspn(p, ",");
+		const char *eq = memchr(p, '=', len);
+		size_t key = eq ? (size_t)(eq - p) : 0;
+		enum vmv_log_level level;
+
+		if (!find_level(eq ? eq + 1 : p, eq ? len - key - 1 : len, &level))
+			return vmv_fail(err, VMV_E_RANGE, EINVAL,
+					"'%s': levels are error, warning, notice, info, debug",
+					spec);
+		if (!eq) {
+			l.common = level;
+		} else {
+			if (l.n == OVERRIDES_MAX || key == 0 || key >= SUBSYS_SIZE)
+				return vmv_fail(err, VMV_E_RANGE, EINVAL,
+						"'%s': bad or too many subsystems", spec);
+			memcpy(l.overrides[l.n].subsys, p, key);
+			l.overrides[l.n++].level = level;
+		}
+		p += len;
+		if (*p == '\0')
+			break;
+	}
+	*ret = l;
+	return 0;
+}
+
+int vmv_log_check_levels(const char *spec, struct vmv_err *err)
+{
+	struct levels l;
+
+	return parse_levels(spec, &l, err);
+}
+
+int vmv_log_set_levels(const char *spec, struct vmv_err *err)
+{
+	return parse_levels(spec, &state.levels, err);
+}
+
+bool vmv_log_wants(enum vmv_log_level level, const char *subsys)
+{
+	for (size_t i = 0; i < state.levels.n; i++)
+		if (strcmp(state.levels.overrides[i].subsys, subsys) == 0)
+			return level <= state.levels.overrides[i].level;
+	return level <= state.levels.common;
+}
+
+#ifdef HAVE_LIBSYSTEMD
+static void add(struct iovec *iov, int *n, char **texts, const char *name, const char *value)
+{
+	char *text;
+
+	if (!value || strlen(value) > FIELD_TEXT_MAX || asprintf(&text, "%s=%s", name, value) < 0)
+		return;
+	texts[*n] = text;
+	iov[(*n)++] = (struct iovec){ text, strlen(text) };
+}
+
+static bool to_journal(enum vmv_log_level level, const char *subsys, const char *message_id,
+		       const struct vmv_log_field *fields, const char *message)
+{
+	struct iovec iov[VMV_LOG_FIELDS_MAX + 5];
+	char *texts[VMV_LOG_FIELDS_MAX + 5];
+	char priority[2] = { (char)('0' + (int)level), '\0' };
+	int n = 0;
+	bool ok;
+
+	add(iov, &n, texts, "MESSAGE", message);
+	add(iov, &n, texts, "PRIORITY", priority);
+	add(iov, &n, texts, "SYSLOG_IDENTIFIER", state.identifier);
+	add(iov, &n, texts, "VMVITALS_SUBSYSTEM", subsys);
+	add(iov, &n, texts, "MESSAGE_ID", message_id);
+	for (int i = 0; fields && fields[i].name && i < VMV_LOG_FIELDS_MAX; i++)
+		add(iov, &n, texts, fields[i].name, fields[i].value);
+	ok = n > 0 && sd_journal_sendv(iov, n) == 0;
+	while (n > 0)
+		free(texts[--n]);
+	return ok;
+}
+#else
+static bool to_journal(enum vmv_log_level level, const char *subsys, const char *message_id,
+		       const struct vmv_log_field *fields, const char *message)
+{
+	(void)level;
+	(void)subsys;
+	(void)message_id;
+	(void)fields;
+	(void)message;
+	return false;
+}
+#endif
+
+static void to_stderr(enum vmv_log_level level, const char *subsys, const char *message)
+{
+	if (state.is_journal)
+		(void)fprintf(stderr, "<%d>%s: %s\n", (int)level, subsys, message);
+	else
+		(void)fprintf(stderr, "%s: %s%s: %s\n", state.identifier,
+			      level <= VMV_LOG_ERROR	 ? "error: "
+			      : level == VMV_LOG_WARNING ? "warning: "
+							 : "",
+			      subsys, message);
+}
+
+/* Text from outside may be part of a message: it must not forge a second line. */
+static void flatten(char *s)
+{
+	for (; *s; s++)
+		if ((unsigned char)*s < 0x20 || *s == 0x7f)
+			*s = '?';
+}
+
+void vmv_log_entry(enum vmv_log_level level, const char *subsys, const char *message_id,
+		   const struct vmv_log_field *fields, const char *fmt, ...)
+{
+	char message[MESSAGE_SIZE];
+	int saved = errno;
+	va_list ap;
+
+	if (!vmv_log_wants(level, subsys))
+		return;
+	va_start(ap, fmt);
+	errno = saved; /* for %m */
+	(void)vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	flatten(message);
+	if (!state.is_journal || !to_journal(level, subsys, message_id, fields, message))
+		to_stderr(level, subsys, message);
+	errno = saved;
+}
