@@ -1,0 +1,165 @@
+#include "proto/json_read.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/utf8.h"
+
+struct scan {
+	const unsigned char *s;
+	size_t len;
+	unsigned depth;
+	size_t members;
+	bool in_string;
+};
+
+/* Outside strings: counts structure. Returns what is wrong, or NULL. */
+static const char *scan_structure(struct scan *sc, unsigned char c)
+{
+	switch (c) {
+	case '"':
+		sc->in_string = true;
+		return NULL;
+	case '{':
+	case '[':
+		sc->members++; /* the first one inside; commas count the others */
+		return ++sc->depth > VMV_JSON_DEPTH_IN ? "nested too deeply" : NULL;
+	case '}':
+	case ']':
+		if (sc->depth == 0)
+			return "unbalanced brackets";
+		sc->depth--;
+		return NULL;
+	case ',':
+		sc->members++;
+		return NULL;
+	case 'N': /* NaN */
+	case 'I': /* Infinity */
+	case '/': /* comments */
+	case '\'':
+		return "not JSON";
+	default:
+		return NULL;
+	}
+}
+
+static const char *scan_char(struct scan *sc, size_t *at)
+{
+	unsigned char c = sc->s[*at];
+	size_t n, skip;
+	uint32_t cp;
+
+	if (c < 0x20 && (sc->in_string || (c != '\t' && c != '\r')))
+		return "a control character";
+	if (c >= 0x80) {
+		n = vmv_utf8_decode(sc->s + *at, sc->len - *at, &cp, &skip);
+		if (n == 0)
+			return "ill-formed UTF-8";
+		if (!sc->in_string)
+			return "not JSON"; /* a BOM among others */
+		*at += n;
+		return NULL;
+	}
+	++*at;
+	if (!sc->in_string)
+		return scan_structure(sc, c);
+	if (c == '"')
+		sc->in_string = false;
+	else if (c == '\\' && *at < sc->len && sc->s[*at] >= 0x20 && sc->s[*at] < 0x80)
+		++*at; /* whatever is escaped, it does not end the string */
+	return NULL;
+}
+
+int vmv_json_check(const char *text, size_t len, struct vmv_err *err)
+{
+	struct scan sc = { .s = (const unsigned char *)text, .len = len };
+	const char *wrong = NULL;
+
+	for (size_t at = 0; at < len && !wrong;) {
+		wrong = scan_char(&sc, &at);
+		if (!wrong && sc.members > VMV_JSON_MEMBERS)
+			wrong = "too many members";
+	}
+	if (wrong)
+		return vmv_fail(err, VMV_E_PARSE, EINVAL, "%s", wrong);
+	return 0;
+}
+
+int vmv_json_parse(const char *text, size_t len, struct json_object **ret, struct vmv_err *err)
+{
+	struct json_tokener *tok;
+	struct json_object *obj;
+	enum json_tokener_error e;
+	int r = vmv_json_check(text, len, err);
+
+	if (r < 0)
+		return r;
+	if (len >= INT32_MAX)
+		return vmv_fail(err, VMV_E_RANGE, EINVAL, "too long");
+	/* json-c counts the values inside the innermost brackets as a level of their own */
+	tok = json_tokener_new_ex(VMV_JSON_DEPTH_IN + 1);
+	if (!tok)
+		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
+	json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
+	obj = json_tokener_parse_ex(tok, text, (int)len);
+	e = json_tokener_get_error(tok);
+	json_tokener_free(tok);
+	if (e != json_tokener_success || !json_object_is_type(obj, json_type_object)) {
+		json_object_put(obj);
+		return vmv_fail(err, VMV_E_PARSE, EINVAL, "%s",
+				e == json_tokener_success    ? "not an object"
+				: e == json_tokener_continue ? "incomplete"
+							     : json_tokener_error_desc(e));
+	}
+	*ret = obj;
+	return 0;
+}
+
+struct json_object *vmv_json_get(struct json_object *obj, const char *name)
+{
+	struct json_object *v = NULL;
+
+	if (!json_object_is_type(obj, json_type_object))
+		return NULL;
+	return json_object_object_get_ex(obj, name, &v) ? v : NULL;
+}
+
+const char *vmv_json_text(struct json_object *obj, size_t *len)
+{
+	if (!json_object_is_type(obj, json_type_string))
+		return NULL;
+	*len = (size_t)json_object_get_string_len(obj);
+	return json_object_get_string(obj);
+}
+
+const char *vmv_json_str(struct json_object *obj, const char *name)
+{
+	size_t len;
+	const char *s = vmv_json_text(vmv_json_get(obj, name), &len);
+
+	return s && strlen(s) == len ? s : NULL;
+}
+
+bool vmv_json_int(struct json_object *obj, int64_t min, int64_t max, int64_t *ret)
+{
+	int64_t v;
+
+	if (!json_object_is_type(obj, json_type_int))
+		return false;
+	v = json_object_get_int64(obj); /* saturates, and then it is out of range */
+	if (v < min || v > max)
+		return false;
+	*ret = v;
+	return true;
+}
+
+double vmv_json_num(struct json_object *obj)
+{
+	if (json_object_is_type(obj, json_type_int) || json_object_is_type(obj, json_type_double))
+		return json_object_get_double(obj);
+	return (double)NAN;
+}
