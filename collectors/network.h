@@ -1,0 +1,45 @@
+/* Network interfaces: counters, state, addresses, default route. */
+#ifndef VMV_COLLECTORS_NETWORK_H
+#define VMV_COLLECTORS_NETWORK_H
+
+#include "collectors/collector.h"
+
+struct vmv_err;
+
+/* Most addresses of one family that one interface is reported with; further ones are left
+ * out. */
+#define VMV_ADDRESSES_EACH 16
+
+struct vmv_network_sample {
+	char name[16];
+	char mac[18];          /* "52:54:00:12:34:56"; "" when there is none */
+	char operstate[16];    /* "up", "down", "unknown", ... as sysfs says; "" unknown */
+	uint64_t index;        /* ifindex */
+	uint64_t is_up;        /* IFF_UP and operstate "up" or "unknown": 0 or 1 */
+	uint64_t is_loopback;  /* 0 or 1 */
+	uint64_t default_metric; /* of its IPv4 default route, lowest; VMV_UNSET: has none */
+	uint64_t speed;          /* bits per second; VMV_UNSET unknown */
+	uint64_t mtu;            /* bytes */
+	uint64_t rx_bytes, rx_packets, rx_errors, rx_drops;
+	uint64_t tx_bytes, tx_packets, tx_errors, tx_drops;
+	uint64_t n_ipv4, n_ipv6;
+	char ipv4[VMV_ADDRESSES_EACH][16]; /* without prefix length, the primary first; none of
+					    * 127/8, 0/8, 224-255 */
+	char ipv6[VMV_ADDRESSES_EACH][46]; /* global scope only, no temporary or deprecated first */
+	uint64_t addresses_known;          /* 0: reading them failed, the lists mean nothing */
+};
+
+/* One row per interface, its name as id: those with a default route first (lowest metric),
+ * then by index. */
+extern const struct vmv_collector vmv_collector_network;
+
+typedef int vmv_netdev_row(void *arg, const char *name, const struct vmv_network_sample *sample);
+
+/* Pure: the text of /proc/net/dev (counters only). -EINVAL with err set when malformed. */
+int vmv_netdev_parse(const char *text, vmv_netdev_row *row, void *arg, struct vmv_err *err);
+
+/* Pure: the text of /proc/net/route: calls row for each IPv4 default route that is up. */
+typedef void vmv_route_row(void *arg, const char *ifname, uint64_t metric);
+int vmv_route_parse(const char *text, vmv_route_row *row, void *arg, struct vmv_err *err);
+
+#endif

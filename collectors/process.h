@@ -1,0 +1,47 @@
+/* Processes: one scan of /proc that everybody shares, and the details of a few. */
+#ifndef VMV_COLLECTORS_PROCESS_H
+#define VMV_COLLECTORS_PROCESS_H
+
+#include <sys/types.h>
+
+#include "collectors/collector.h"
+
+struct vmv_err;
+
+/* From /proc/PID/stat alone: the scan is what dominates the agent's cost. */
+struct vmv_process_sample {
+	uint64_t pid, ppid;
+	char comm[64]; /* as the kernel shows it, bytes of any kind but NUL; never empty */
+	char state[2]; /* one letter: R S D T t Z X I ... */
+	uint64_t utime, stime; /* ticks of USER_HZ */
+	uint64_t starttime;    /* ticks of USER_HZ since boot; with pid it names the process */
+	uint64_t threads;
+	uint64_t rss;   /* bytes */
+	uint64_t vsize; /* bytes */
+};
+
+/* One row per process, its pid as id, in ascending order of pid. Works in slices of
+ * VMV_SCAN_SLICE processes (VMV_MORE). A process that ends while it is read is left out. */
+extern const struct vmv_collector vmv_collector_process;
+
+/* Pure: one line of /proc/PID/stat ("pid (comm) state ppid ..."; comm may hold blanks and
+ * parentheses). page_size in bytes. -EINVAL with err set when malformed. */
+int vmv_process_parse(const char *text, size_t page_size, struct vmv_process_sample *ret,
+		      struct vmv_err *err);
+
+/* What is read for the few processes that are shown. */
+struct vmv_process_detail {
+	bool has_exe, has_cmdline, has_io, has_uid;
+	char exe[4096];          /* link target of /proc/PID/exe; may end in " (deleted)" */
+	char cmdline[4096];      /* arguments joined by one blank, cut; "" for kernel threads */
+	size_t cmdline_len;
+	uint64_t read_bytes, write_bytes; /* of /proc/PID/io: storage I/O since its start */
+	uid_t uid;               /* effective: owner of /proc/PID */
+};
+
+/* Reads the details of a process that is still the one that started at starttime. What is not
+ * readable for us is marked so in has_...; -ESRCH when the process is gone or another one. */
+int vmv_process_detail(const struct vmv_root *root, uint64_t pid, uint64_t starttime,
+		       struct vmv_process_detail *ret);
+
+#endif
