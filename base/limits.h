@@ -43,15 +43,9 @@
 #define VMV_METRICS_MIN_MS   1000 /* 'Metrics' requests: at most one answer a second */
 #define VMV_METRICS_SOON_MS  5000 /* no address yet, or an address changed */
 #define VMV_METRICS_SOON_FOR 120000
-#define VMV_KEEPALIVE_PER_S  10 /* further ones in that second are ignored, counted */
-#define VMV_REFUSALS_BURST   20 /* refusals whose id nobody vouches for; then counted only */
-#define VMV_REFUSALS_PER_S   5
+#define VMV_KEEPALIVE_PER_S  10	   /* further ones in that second are ignored, counted */
 #define VMV_REPORT_MS	     10000 /* malformed and oversize lines: one report per period */
-#define VMV_NOTICES_BURST    10	   /* agent_event; then counted into 'suppressed' */
-#define VMV_NOTICE_REFILL_MS 6000
-#define VMV_NOTICES_HELD     16	     /* while no host is there; the oldest goes */
-#define VMV_NOTICE_HELD_MS   3600000 /* an hour-old notice is not sent any more */
-#define VMV_POLL_WAIT_MS     10000   /* pending scripts: wait for an answer */
+#define VMV_POLL_WAIT_MS     10000 /* pending scripts: wait for an answer */
 #define VMV_POLL_TRIES	     3
 
 /* One reading. */

@@ -1,5 +1,9 @@
 #include "base/log.h"
 
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/num.h"
+
 #include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -13,10 +17,6 @@
 #ifdef HAVE_LIBSYSTEMD
 #include <systemd/sd-journal.h>
 #endif
-
-#include "base/cleanup.h"
-#include "base/err.h"
-#include "base/num.h"
 
 #define MESSAGE_SIZE   1024
 #define OVERRIDES_MAX  16

@@ -3,10 +3,10 @@
 #ifndef VMV_BASE_METRIC_H
 #define VMV_BASE_METRIC_H
 
+#include "base/num.h"
+
 #include <stddef.h>
 #include <stdint.h>
-
-#include "base/num.h"
 
 enum vmv_kind {
 	VMV_COUNTER, /* grows within one boot, may restart when its object is re-created */

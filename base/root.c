@@ -1,5 +1,8 @@
 #include "base/root.h"
 
+#include "base/cleanup.h"
+#include "base/err.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -7,9 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "base/cleanup.h"
-#include "base/err.h"
 
 #define TABLE_START 16384 /* bytes; grows by doubling */
 
@@ -23,6 +23,7 @@ int vmv_root_open(struct vmv_root *ret, const char *prefix, struct vmv_err *err)
 	vmv_autoclose int top = open(prefix, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	vmv_autoclose int proc = -1;
 	vmv_autoclose int sys = -1;
+	int etc;
 
 	if (top < 0)
 		return vmv_fail(err, VMV_E_IO, errno, "cannot open '%s': %s", prefix,
@@ -36,11 +37,12 @@ int vmv_root_open(struct vmv_root *ret, const char *prefix, struct vmv_err *err)
 		return vmv_fail(err, VMV_E_IO, errno, "cannot open 'sys' in '%s': %s", prefix,
 				strerror(errno));
 
+	etc = open_dir(top, "etc"); /* optional */
 	*ret = (struct vmv_root){
-		.etc = open_dir(top, "etc"), /* optional */
 		.top = VMV_TAKE(top, -1),
 		.proc = VMV_TAKE(proc, -1),
 		.sys = VMV_TAKE(sys, -1),
+		.etc = etc,
 	};
 	return 0;
 }

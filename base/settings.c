@@ -1,5 +1,11 @@
 #include "base/settings.h"
 
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/num.h"
+#include "base/root.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -9,12 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#include "base/cleanup.h"
-#include "base/err.h"
-#include "base/limits.h"
-#include "base/num.h"
-#include "base/root.h"
 
 #define LINE_MAX_BYTES 198 /* what inih keeps of a line */
 

@@ -64,12 +64,15 @@ bool vmv_utf8_valid(const unsigned char *s, size_t len)
 
 size_t vmv_utf8_cut(const char *s, size_t len, size_t max)
 {
-	size_t at = max;
+	const unsigned char *p = (const unsigned char *)s;
+	size_t at = max, skip;
+	uint32_t cp;
 
 	if (len <= max)
 		return len;
 	/* at most three continuation bytes belong to a character that began before */
-	for (int back = 0; back < 3 && at > 0 && ((unsigned char)s[at] & 0xc0) == 0x80; back++)
+	for (int back = 0; back < 3 && at > 0 && (p[at] & 0xc0) == 0x80; back++)
 		at--;
-	return at;
+	/* stray ones belong to none: only a whole character that crosses max is spared */
+	return vmv_utf8_decode(p + at, len - at, &cp, &skip) > max - at ? at : max;
 }

@@ -1,13 +1,13 @@
 #include "proto/json_read.h"
 
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/utf8.h"
+
 #include <errno.h>
 #include <json-c/json.h>
 #include <math.h>
 #include <string.h>
-
-#include "base/err.h"
-#include "base/limits.h"
-#include "base/utf8.h"
 
 struct scan {
 	const unsigned char *s;

@@ -9,8 +9,9 @@
 struct json_object;
 struct vmv_err;
 
-#define VMV_INT_MAX ((INT64_C(1) << 53) - 1) /* integers on the wire are within plus, minus this \
-					      */
+#define VMV_INT_MAX                                                                  \
+	((INT64_C(1) << 53) - 1) /* integers on the wire are within plus, minus this \
+				  */
 
 /* One pass over the bytes before any tree is built: well-formed UTF-8 without BOM, no raw control
  * characters, nesting and number of members and elements within base/limits.h, no literals that

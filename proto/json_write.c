@@ -1,12 +1,12 @@
 #include "proto/json_write.h"
 
+#include "base/num.h"
+#include "base/utf8.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "base/num.h"
-#include "base/utf8.h"
 
 void vmv_jw_init(struct vmv_jw *w, size_t max)
 {
@@ -224,6 +224,11 @@ void vmv_jw_rewind(struct vmv_jw *w, struct vmv_jw_mark mark)
 	w->needs_comma = mark.needs_comma;
 	if (w->error == -EFBIG)
 		w->error = 0;
+}
+
+size_t vmv_jw_remaining(const struct vmv_jw *w)
+{
+	return w->error ? 0 : w->buf.max - w->buf.len;
 }
 
 int vmv_jw_finish(const struct vmv_jw *w)

@@ -2,11 +2,11 @@
 #ifndef VMV_PROTO_JSON_WRITE_H
 #define VMV_PROTO_JSON_WRITE_H
 
+#include "base/buf.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "base/buf.h"
 
 /* Plain values; set up by vmv_jw_init. Errors stick: write on, and ask vmv_jw_finish at the end.
  * In arrays and at the top the name is NULL. */
@@ -57,6 +57,10 @@ void vmv_jw_raw(struct vmv_jw *w, const char *name, const char *json, size_t len
  * clears -EFBIG). */
 struct vmv_jw_mark vmv_jw_mark(const struct vmv_jw *w);
 void vmv_jw_rewind(struct vmv_jw *w, struct vmv_jw_mark mark);
+
+/* Bytes that still fit: lists that are cut leave VMV_JW_TAIL for what follows them. */
+#define VMV_JW_TAIL 8192
+size_t vmv_jw_remaining(const struct vmv_jw *w);
 
 /* Ends the text. Returns 0 and the text in w->buf, or the error that stuck. */
 int vmv_jw_finish(const struct vmv_jw *w);

@@ -1,9 +1,9 @@
 #include "proto/ndjson.h"
 
+#include "base/limits.h"
+
 #include <errno.h>
 #include <string.h>
-
-#include "base/limits.h"
 
 #define KEEP (64 * VMV_KIB) /* memory kept between lines */
 

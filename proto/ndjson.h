@@ -2,11 +2,11 @@
 #ifndef VMV_PROTO_NDJSON_H
 #define VMV_PROTO_NDJSON_H
 
+#include "base/buf.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "base/buf.h"
 
 /* Plain values; set up by vmv_framer_init. */
 struct vmv_framer {

@@ -1,5 +1,11 @@
 #include "virtio/channel.h"
 
+#include "base/backoff.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "virtio/port.h"
+
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
@@ -7,12 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "base/backoff.h"
-#include "base/cleanup.h"
-#include "base/clock.h"
-#include "base/err.h"
-#include "virtio/port.h"
 
 #define READ_SIZE  (64 * VMV_KIB)
 #define LASTING_MS 10000 /* a link that lived so long was a good one */
@@ -595,8 +595,11 @@ static int open_listener(struct vmv_channel *ch, struct vmv_err *err)
 	ch->listener = fd;
 	ch->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	ch->lev = event_new(ch->p.base, fd, EV_READ | EV_PERSIST, on_listener, ch);
-	if (!ch->lev || event_add(ch->lev, NULL) < 0)
+	if (!ch->lev || event_add(ch->lev, NULL) < 0) {
+		vmv_closep(&ch->listener);
+		ch->listener = -1;
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
+	}
 	ch->state = VMV_CHANNEL_AWAY;
 	report(ch, VMV_REPORT_OPENED, NULL);
 	return 0;
@@ -721,8 +724,8 @@ int vmv_channel_new(struct vmv_channel **ret, const struct vmv_channel_params *p
 		vmv_channel_free(ch);
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	}
-	*ret = ch; /* callbacks may come from here on */
-	if (ch->traits->is_listener || spec->transport == VMV_TRANSPORT_STDIO) {
+	*ret = ch;				      /* callbacks may come from here on */
+	if (spec->transport == VMV_TRANSPORT_STDIO) { /* there is no second try */
 		r = open_link(ch, err);
 		if (r < 0) {
 			*ret = NULL;

@@ -3,13 +3,13 @@
 #ifndef VMV_VIRTIO_CHANNEL_H
 #define VMV_VIRTIO_CHANNEL_H
 
+#include "virtio/outq.h"
+#include "virtio/spec.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
-
-#include "virtio/outq.h"
-#include "virtio/spec.h"
 
 struct event_base;
 struct vmv_channel;
@@ -74,8 +74,8 @@ struct vmv_channel_counters {
 	uint64_t bytes_in, bytes_out, callbacks, opens, sessions;
 };
 
-/* Starts at once; what cannot be opened now is tried again. Returns 0 and a new channel, or
- * negative errno with err set (out of memory, or a listening socket that cannot be made). */
+/* Starts at once; what cannot be opened now is reported and tried again. Returns 0 and a new
+ * channel, or negative errno with err set (out of memory, stdio that cannot be used). */
 int vmv_channel_new(struct vmv_channel **ret, const struct vmv_channel_params *params,
 		    const struct vmv_spec *spec, struct vmv_err *err);
 

@@ -1,5 +1,8 @@
 #include "virtio/monitor.h"
 
+#include "base/cleanup.h"
+#include "base/err.h"
+
 #include <errno.h>
 #include <event2/event.h>
 #include <stdbool.h>
@@ -10,9 +13,6 @@
 #ifdef HAVE_LIBUDEV
 #include <libudev.h>
 #endif
-
-#include "base/cleanup.h"
-#include "base/err.h"
 
 #ifdef HAVE_LIBUDEV
 

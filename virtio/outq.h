@@ -2,11 +2,11 @@
 #ifndef VMV_VIRTIO_OUTQ_H
 #define VMV_VIRTIO_OUTQ_H
 
+#include "base/limits.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-#include "base/limits.h"
 
 /* Highest first; first in, first out within a class. Lines are never interleaved. */
 enum vmv_class {

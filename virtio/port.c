@@ -1,5 +1,9 @@
 #include "virtio/port.h"
 
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/root.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,10 +17,6 @@
 #include <unistd.h>
 
 #include <linux/vm_sockets.h>
-
-#include "base/cleanup.h"
-#include "base/err.h"
-#include "base/root.h"
 
 #define CLASS "class/virtio-ports"
 

@@ -1,13 +1,13 @@
 #include "virtio/spec.h"
 
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/num.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/un.h>
-
-#include "base/cleanup.h"
-#include "base/err.h"
-#include "base/num.h"
 
 static const struct {
 	const char *word;
