@@ -30,9 +30,9 @@ struct vmv_collector {
 	const char *info; /* metric that carries the info fields of a group without values */
 	const struct vmv_field *fields;
 	size_t n_fields;
-	size_t sample_size;     /* of the struct that fields point into */
+	size_t sample_size;	/* of the struct that fields point into */
 	unsigned min_period_ms; /* reading it more often is a waste */
-	bool is_default;        /* part of a subscription that names no group */
+	bool is_default;	/* part of a subscription that names no group */
 
 	/* Optional: what is kept between readings (open descriptors, caches, buffers).
 	 * Returns new state or NULL when out of memory; root is borrowed as long as the

@@ -22,10 +22,10 @@ extern const struct vmv_collector vmv_collector_cpu;
 /* Kernel-wide counters of the same file; one row. */
 struct vmv_stat_sample {
 	struct vmv_cpu_sample all; /* the "cpu" line */
-	uint64_t btime;            /* boot, seconds since 1970 as the kernel reckons it now */
-	uint64_t ctxt;             /* context switches */
-	uint64_t intr;             /* interrupts serviced */
-	uint64_t processes;        /* forks */
+	uint64_t btime;		   /* boot, seconds since 1970 as the kernel reckons it now */
+	uint64_t ctxt;		   /* context switches */
+	uint64_t intr;		   /* interrupts serviced */
+	uint64_t processes;	   /* forks */
 	uint64_t procs_running, procs_blocked;
 };
 

@@ -7,14 +7,14 @@
 struct vmv_err;
 
 struct vmv_disk_sample {
-	uint64_t reads, writes;               /* completed */
+	uint64_t reads, writes; /* completed */
 	uint64_t reads_merged, writes_merged;
 	uint64_t read_sectors, write_sectors; /* of 512 bytes, whatever the device's are */
-	uint64_t read_ms, write_ms;           /* spent, summed over requests */
+	uint64_t read_ms, write_ms;	      /* spent, summed over requests */
 	uint64_t in_flight;
 	uint64_t io_ms, weighted_io_ms;
 	uint64_t discards, discard_sectors, discard_ms; /* VMV_UNSET before 4.18 */
-	uint64_t flushes, flush_ms;                     /* VMV_UNSET before 5.5 */
+	uint64_t flushes, flush_ms;			/* VMV_UNSET before 5.5 */
 	uint64_t is_whole; /* 1: a whole disk in the sense of PROTOCOL.md 3.2 */
 };
 

@@ -9,11 +9,11 @@ struct vmv_err;
 struct vmv_filesystem_sample {
 	char mount_point[512]; /* as in mountinfo, unescaped; also the row id */
 	char fstype[64];
-	char device[256]; /* the mount source; "" when there is none */
-	uint64_t size, free, avail;        /* bytes: f_blocks, f_bfree, f_bavail x f_frsize */
-	uint64_t files, files_free;        /* inodes; VMV_UNSET when the filesystem counts none */
-	uint64_t readonly;                 /* 0 or 1: of the filesystem, not of this mount */
-	uint64_t device_number;            /* st_dev as major << 32 | minor */
+	char device[256];	    /* the mount source; "" when there is none */
+	uint64_t size, free, avail; /* bytes: f_blocks, f_bfree, f_bavail x f_frsize */
+	uint64_t files, files_free; /* inodes; VMV_UNSET when the filesystem counts none */
+	uint64_t readonly;	    /* 0 or 1: of the filesystem, not of this mount */
+	uint64_t device_number;	    /* st_dev as major << 32 | minor */
 };
 
 /* One row per real filesystem (PROTOCOL.md 3.2: pseudo and image types, loop devices and

@@ -8,7 +8,7 @@ struct vmv_err;
 
 struct vmv_load_sample {
 	uint64_t load1, load5, load15; /* hundredths */
-	uint64_t uptime;               /* hundredths of a second since boot, suspend included */
+	uint64_t uptime;	       /* hundredths of a second since boot, suspend included */
 };
 
 /* One row. */

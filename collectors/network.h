@@ -4,6 +4,8 @@
 
 #include "collectors/collector.h"
 
+struct ifaddrs;
+struct in6_addr;
 struct vmv_err;
 
 /* Most addresses of one family that one interface is reported with; further ones are left
@@ -12,21 +14,23 @@ struct vmv_err;
 
 struct vmv_network_sample {
 	char name[16];
-	char mac[18];          /* "52:54:00:12:34:56"; "" when there is none */
-	char operstate[16];    /* "up", "down", "unknown", ... as sysfs says; "" unknown */
-	uint64_t index;        /* ifindex */
-	uint64_t is_up;        /* IFF_UP and operstate "up" or "unknown": 0 or 1 */
-	uint64_t is_loopback;  /* 0 or 1 */
+	char mac[18];		 /* "52:54:00:12:34:56"; "" when there is none */
+	char operstate[16];	 /* "up", "down", "unknown", ... as sysfs says; "" unknown */
+	uint64_t index;		 /* ifindex */
+	uint64_t is_up;		 /* IFF_UP and operstate "up" or "unknown": 0 or 1; VMV_UNSET
+				  * when sysfs does not say (it vanished meanwhile) */
+	uint64_t is_loopback;	 /* 0 or 1; VMV_UNSET likewise */
 	uint64_t default_metric; /* of its IPv4 default route, lowest; VMV_UNSET: has none */
-	uint64_t speed;          /* bits per second; VMV_UNSET unknown */
-	uint64_t mtu;            /* bytes */
+	uint64_t speed;		 /* bits per second; VMV_UNSET unknown */
+	uint64_t mtu;		 /* bytes */
 	uint64_t rx_bytes, rx_packets, rx_errors, rx_drops;
 	uint64_t tx_bytes, tx_packets, tx_errors, tx_drops;
 	uint64_t n_ipv4, n_ipv6;
 	char ipv4[VMV_ADDRESSES_EACH][16]; /* without prefix length, the primary first; none of
 					    * 127/8, 0/8, 224-255 */
 	char ipv6[VMV_ADDRESSES_EACH][46]; /* global scope only, no temporary or deprecated first */
-	uint64_t addresses_known;          /* 0: reading them failed, the lists mean nothing */
+	uint64_t addresses_known;	   /* 0: reading them failed, the lists mean
+					    * nothing; always so in a recorded tree */
 };
 
 /* One row per interface, its name as id: those with a default route first (lowest metric),
@@ -41,5 +45,16 @@ int vmv_netdev_parse(const char *text, vmv_netdev_row *row, void *arg, struct vm
 /* Pure: the text of /proc/net/route: calls row for each IPv4 default route that is up. */
 typedef void vmv_route_row(void *arg, const char *ifname, uint64_t metric);
 int vmv_route_parse(const char *text, vmv_route_row *row, void *arg, struct vmv_err *err);
+
+/* Pure: the text of /proc/net/if_inet6: calls row for each address, of whatever scope. flags
+ * are the IFA_F_ bits below 0x100. An empty text is fine: no address. */
+typedef void vmv_inet6_row(void *arg, const char *ifname, const struct in6_addr *addr,
+			   unsigned flags);
+int vmv_inet6_parse(const char *text, vmv_inet6_row *row, void *arg, struct vmv_err *err);
+
+/* Pure: appends the IPv4 addresses of a getifaddrs(3) list that are worth reporting to the
+ * lists of the n rows they belong to, in their order. */
+void vmv_network_take_addresses(const struct ifaddrs *list, struct vmv_network_sample *rows,
+				size_t n);
 
 #endif

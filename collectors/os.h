@@ -7,15 +7,15 @@
 struct vmv_err;
 
 struct vmv_os_sample {
-	char id[64];          /* os-release ID: "debian"; "linux" when it says nothing */
-	char version_id[64];  /* VERSION_ID; "" none (rolling releases) */
-	char name[128];       /* NAME; "Linux" when it says nothing */
+	char id[64];	       /* os-release ID: "debian"; "linux" when it says nothing */
+	char version_id[64];   /* VERSION_ID; "" none (rolling releases) */
+	char name[128];	       /* NAME; "Linux" when it says nothing */
 	char pretty_name[256]; /* PRETTY_NAME; NAME when it says nothing */
-	char kernel[128];     /* /proc/sys/kernel/osrelease */
-	char arch[64];        /* uname's machine */
-	char hostname[256];   /* /proc/sys/kernel/hostname, no domain added */
-	char boot_id[37];     /* /proc/sys/kernel/random/boot_id; "" unknown */
-	char machine_id[33];  /* etc/machine-id, 32 hex digits; "" unknown */
+	char kernel[128];      /* /proc/sys/kernel/osrelease */
+	char arch[64];	       /* uname's machine */
+	char hostname[256];    /* /proc/sys/kernel/hostname, no domain added */
+	char boot_id[37];      /* /proc/sys/kernel/random/boot_id; "" unknown */
+	char machine_id[33];   /* etc/machine-id, 32 hex digits; "" unknown */
 };
 
 /* One row of info fields. os-release is etc/os-release (a link into usr/lib on most systems:

@@ -2,21 +2,23 @@
 #ifndef VMV_COLLECTORS_PROCESS_H
 #define VMV_COLLECTORS_PROCESS_H
 
+#include <dirent.h>
 #include <sys/types.h>
 
 #include "collectors/collector.h"
 
 struct vmv_err;
+struct vmv_root;
 
 /* From /proc/PID/stat alone: the scan is what dominates the agent's cost. */
 struct vmv_process_sample {
 	uint64_t pid, ppid;
-	char comm[64]; /* as the kernel shows it, bytes of any kind but NUL; never empty */
-	char state[2]; /* one letter: R S D T t Z X I ... */
+	char comm[64];	       /* as the kernel shows it, bytes of any kind but NUL; never empty */
+	char state[2];	       /* one letter: R S D T t Z X I ... */
 	uint64_t utime, stime; /* ticks of USER_HZ */
 	uint64_t starttime;    /* ticks of USER_HZ since boot; with pid it names the process */
 	uint64_t threads;
-	uint64_t rss;   /* bytes */
+	uint64_t rss;	/* bytes */
 	uint64_t vsize; /* bytes */
 };
 
@@ -29,18 +31,41 @@ extern const struct vmv_collector vmv_collector_process;
 int vmv_process_parse(const char *text, size_t page_size, struct vmv_process_sample *ret,
 		      struct vmv_err *err);
 
+/* Reads /proc/PID/stat of one process. Negative errno when that fails: err is left alone when
+ * vmv_process_is_gone() says so, else set; ret is written only on success. */
+int vmv_process_stat(const struct vmv_root *root, uint64_t pid, struct vmv_process_sample *ret,
+		     struct vmv_err *err);
+
+/* True for the (negative) errors of a process that has ended or is hidden from us (hidepid). */
+bool vmv_process_is_gone(int r);
+
+/* The pids in /proc, ascending. Start with all zero; memory and descriptor are kept between
+ * readings. */
+struct vmv_pids {
+	DIR *dir;
+	uint32_t *pid;
+	size_t n, cap;
+};
+
+/* Replaces the list by what is there now. Returns 0 or negative errno with err set, and then
+ * the list is empty. */
+int vmv_pids_read(struct vmv_pids *pids, const struct vmv_root *root, struct vmv_err *err);
+void vmv_pids_done(struct vmv_pids *pids); /* frees, back to all zero */
+
 /* What is read for the few processes that are shown. */
 struct vmv_process_detail {
 	bool has_exe, has_cmdline, has_io, has_uid;
-	char exe[4096];          /* link target of /proc/PID/exe; may end in " (deleted)" */
-	char cmdline[4096];      /* arguments joined by one blank, cut; "" for kernel threads */
+	char exe[4096];	    /* link target of /proc/PID/exe; may end in " (deleted)" */
+	char cmdline[4096]; /* arguments joined by one blank, cut; has_cmdline is false for
+			     * kernel threads and zombies, which have none */
 	size_t cmdline_len;
 	uint64_t read_bytes, write_bytes; /* of /proc/PID/io: storage I/O since its start */
-	uid_t uid;               /* effective: owner of /proc/PID */
+	uid_t uid;			  /* effective: owner of /proc/PID */
 };
 
 /* Reads the details of a process that is still the one that started at starttime. What is not
- * readable for us is marked so in has_...; -ESRCH when the process is gone or another one. */
+ * readable for us is marked so in has_...; -ESRCH when the process is gone or another one,
+ * other negative errno when its stat cannot be read. */
 int vmv_process_detail(const struct vmv_root *root, uint64_t pid, uint64_t starttime,
 		       struct vmv_process_detail *ret);
 

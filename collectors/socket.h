@@ -14,9 +14,9 @@ struct vmv_port_sample {
 	char protocol[4]; /* "tcp", "udp" */
 	uint64_t port;
 	uint64_t connections; /* established TCP connections on that local port; 0 for UDP */
-	uint64_t pid;         /* the owner with the lowest pid; VMV_UNSET: not visible to us */
-	char comm[64];        /* of that process; "" unknown */
-	char exe[4096];       /* its /proc/PID/exe; "" unknown */
+	uint64_t pid;	      /* the owner with the lowest pid; VMV_UNSET: not visible to us */
+	char comm[64];	      /* of that process; "" unknown */
+	char exe[4096];	      /* its /proc/PID/exe; "" unknown */
 };
 
 /* Rows by protocol (tcp first), then port; id "tcp:80". Owners are looked up by the inode of

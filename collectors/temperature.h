@@ -5,10 +5,10 @@
 #include "collectors/collector.h"
 
 struct vmv_temperature_sample {
-	double celsius;    /* within 0 to 150; others are not reported */
+	double celsius;	   /* within 0 to 150; others are not reported */
 	uint64_t is_hwmon; /* 1: class/hwmon, 0: class/thermal */
-	char chip[64];     /* "coretemp", or the type of the thermal zone */
-	char label[64];    /* tempN_label, else "tempN"; "" for thermal zones */
+	char chip[64];	   /* "coretemp", or the type of the thermal zone */
+	char label[64];	   /* tempN_label, else "tempN"; "" for thermal zones */
 };
 
 /* One row per sensor, id "hwmon0/temp1" or "thermal_zone0"; none in most guests, which is

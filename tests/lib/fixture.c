@@ -1,5 +1,7 @@
 #include "tests/lib/fixture.h"
 
+#include "base/err.h"
+
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,8 +12,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "base/err.h"
 
 static void full_path(const struct fixture *fx, const char *path, char out[PATH_MAX])
 {

@@ -2,10 +2,10 @@
 #ifndef VMV_TESTS_FIXTURE_H
 #define VMV_TESTS_FIXTURE_H
 
-#include <stdbool.h>
-
 #include "base/root.h"
 #include "collectors/collector.h"
+
+#include <stdbool.h>
 
 struct fixture {
 	char dir[64];

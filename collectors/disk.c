@@ -1,0 +1,350 @@
+#include "collectors/disk.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/root.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_MAX    (4 * VMV_MIB)
+#define NAME_SIZE   64 /* bytes with NUL; the kernel's own bound is 32 */
+#define COLUMNS_MIN 11 /* what every kernel since 2.6.25 prints for disks and partitions */
+
+/* After so many readings all devices are looked up in sysfs again: a dm or md device gets its
+ * members after it appeared. */
+#define LOOK_AGAIN 64
+
+#define DISK(member, metric, kind, unit, scale, column, text)                      \
+	VMV_FIELD(struct vmv_disk_sample, member, metric, NULL, kind, unit, scale, \
+		  "diskstats field " column, text)
+#define COUNT(member, metric, column, text) \
+	DISK(member, metric, VMV_COUNTER, VMV_UNIT_NONE, 0, column, text)
+#define BYTES(member, metric, column, text) \
+	DISK(member, metric, VMV_COUNTER, VMV_UNIT_BYTES, 512, column, text)
+#define TIME(member, metric, column, text) \
+	DISK(member, metric, VMV_COUNTER, VMV_UNIT_SECONDS, 0.001, column, text)
+
+/* Numbered as in the kernel's Documentation/admin-guide/iostats.rst. */
+static const struct vmv_field fields[] = {
+	COUNT(reads, "node_disk_reads_completed_total", "1", "Reads completed."),
+	COUNT(reads_merged, "node_disk_reads_merged_total", "2", "Reads merged into others."),
+	BYTES(read_sectors, "node_disk_read_bytes_total", "3", "Bytes read."),
+	TIME(read_ms, "node_disk_read_time_seconds_total", "4",
+	     "Time of reads, summed over requests."),
+	COUNT(writes, "node_disk_writes_completed_total", "5", "Writes completed."),
+	COUNT(writes_merged, "node_disk_writes_merged_total", "6", "Writes merged into others."),
+	BYTES(write_sectors, "node_disk_written_bytes_total", "7", "Bytes written."),
+	TIME(write_ms, "node_disk_write_time_seconds_total", "8",
+	     "Time of writes, summed over requests."),
+	DISK(in_flight, "node_disk_io_now", VMV_GAUGE, VMV_UNIT_NONE, 0, "9",
+	     "Requests in progress."),
+	TIME(io_ms, "node_disk_io_time_seconds_total", "10",
+	     "Time with at least one request in progress."),
+	TIME(weighted_io_ms, "node_disk_io_time_weighted_seconds_total", "11",
+	     "Time of requests in progress, summed over requests."),
+	COUNT(discards, "node_disk_discards_completed_total", "12", "Discards completed."),
+	COUNT(discard_sectors, "node_disk_discarded_sectors_total", "14",
+	      "Sectors of 512 bytes discarded."),
+	TIME(discard_ms, "node_disk_discard_time_seconds_total", "15",
+	     "Time of discards, summed over requests."),
+	COUNT(flushes, "node_disk_flush_requests_total", "16", "Flushes completed."),
+	TIME(flush_ms, "node_disk_flush_requests_time_seconds_total", "17",
+	     "Time of flushes, summed over requests."),
+	VMV_FIELD(struct vmv_disk_sample, is_whole, "vmvitals_disk_is_whole", NULL, VMV_GAUGE,
+		  VMV_UNIT_NONE, 0, "/sys/block",
+		  "1 for a disk of its own, 0 for partitions, members of others and the like."),
+};
+
+#define NOWHERE SIZE_MAX
+
+/* Where a line's columns go; further ones of a later kernel are left alone. */
+static const size_t columns[] = {
+	offsetof(struct vmv_disk_sample, reads),
+	offsetof(struct vmv_disk_sample, reads_merged),
+	offsetof(struct vmv_disk_sample, read_sectors),
+	offsetof(struct vmv_disk_sample, read_ms),
+	offsetof(struct vmv_disk_sample, writes),
+	offsetof(struct vmv_disk_sample, writes_merged),
+	offsetof(struct vmv_disk_sample, write_sectors),
+	offsetof(struct vmv_disk_sample, write_ms),
+	offsetof(struct vmv_disk_sample, in_flight),
+	offsetof(struct vmv_disk_sample, io_ms),
+	offsetof(struct vmv_disk_sample, weighted_io_ms),
+	offsetof(struct vmv_disk_sample, discards),
+	NOWHERE, /* discards merged */
+	offsetof(struct vmv_disk_sample, discard_sectors),
+	offsetof(struct vmv_disk_sample, discard_ms),
+	offsetof(struct vmv_disk_sample, flushes),
+	offsetof(struct vmv_disk_sample, flush_ms),
+};
+
+/* s points behind the name. */
+static int parse_columns(const char *s, struct vmv_disk_sample *ret)
+{
+	struct vmv_disk_sample d;
+	uint64_t v;
+	size_t n;
+
+	memset(&d, 0xff, sizeof(d)); /* VMV_UNSET everywhere */
+	d.is_whole = 0;
+	for (n = 0; n < VMV_COUNTOF(columns) && s[strspn(s, " ")] != '\n'; n++) {
+		if (vmv_parse_u64(s + strspn(s, " "), &v, &s) < 0 || (*s != ' ' && *s != '\n'))
+			return -EINVAL;
+		if (columns[n] != NOWHERE)
+			memcpy((char *)&d + columns[n], &v, sizeof(v));
+	}
+	if (n < COLUMNS_MIN)
+		return -EINVAL;
+	*ret = d;
+	return 0;
+}
+
+/* " 254       0 vda 1 2 3 ...". */
+static int parse_line(const char *s, char name[NAME_SIZE], struct vmv_disk_sample *ret)
+{
+	uint64_t major, minor;
+	size_t len;
+
+	s += strspn(s, " ");
+	if (vmv_parse_u64(s, &major, &s) < 0 || *s != ' ' ||
+	    vmv_parse_u64(s + strspn(s, " "), &minor, &s) < 0 || *s != ' ')
+		return -EINVAL;
+	s += strspn(s, " ");
+	len = strcspn(s, " \n");
+	if (len == 0 || len >= NAME_SIZE)
+		return -EINVAL;
+	memcpy(name, s, len);
+	name[len] = '\0';
+	return parse_columns(s + len, ret);
+}
+
+int vmv_diskstats_parse(const char *text, vmv_disk_row *row, void *arg, struct vmv_err *err)
+{
+	struct vmv_disk_sample s;
+	char name[NAME_SIZE];
+	int r;
+
+	for (const char *line = text, *nl; *line; line = nl + 1) {
+		nl = strchr(line, '\n');
+		if (!nl || parse_line(line, name, &s) < 0)
+			return vmv_fail(err, VMV_E_PARSE, EINVAL,
+					"/proc/diskstats: malformed line");
+		r = row(arg, name, &s);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* What sysfs says of a device. */
+struct device {
+	char name[NAME_SIZE];
+	bool in_block; /* has an entry in /sys/block: no partition */
+	bool is_whole;
+};
+
+struct devices {
+	struct device *v;
+	size_t n, cap;
+};
+
+struct disk_state {
+	char *text;
+	size_t cap;
+	struct devices known; /* by the last reading, in its order */
+	struct devices fresh; /* by this one */
+	unsigned readings;
+};
+
+/* A name that begins so and goes on with a number: "loop0", "loop0p1". */
+static bool is_kind(const char *name, const char *kind)
+{
+	size_t len = strlen(kind);
+
+	return strncmp(name, kind, len) == 0 && name[len] >= '0' && name[len] <= '9';
+}
+
+static bool is_skipped(const char *name)
+{
+	return is_kind(name, "loop") || is_kind(name, "ram");
+}
+
+static bool is_never_whole(const char *name)
+{
+	return is_kind(name, "zram") || is_kind(name, "sr") || is_kind(name, "fd");
+}
+
+/* 1 or 0, or negative errno. */
+static int has_entries(int dirfd, const char *path)
+{
+	vmv_autoclose int fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	vmv_autoclosedir DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+
+	if (!d)
+		return errno == ENOENT ? 0 : -errno;
+	fd = -1; /* owned by d now */
+	while ((e = readdir(d)))
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			return 1;
+	return 0;
+}
+
+/* Returns 0, or negative errno when sysfs did not answer (out of descriptors): a guess would
+ * stay wrong for a long time. */
+static int look_up(const struct vmv_root *root, const char *name, struct device *ret)
+{
+	char path[NAME_SIZE + sizeof("block/")];
+	vmv_autoclose int dir = -1;
+	int r;
+
+	*ret = (struct device){ 0 };
+	memcpy(ret->name, name, strlen(name) + 1);
+	(void)snprintf(path, sizeof(path), "block/%s", name);
+	for (char *p = path + strlen("block/"); (p = strchr(p, '/'));)
+		*p = '!'; /* sysfs writes "cciss/c0d0" so */
+	dir = openat(root->sys, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return errno == ENOENT ? 0 : -errno;
+	ret->in_block = true;
+	r = has_entries(dir, "slaves");
+	ret->is_whole = r == 0 && !is_never_whole(name);
+	return r < 0 ? r : 0;
+}
+
+static const struct device *find(const struct devices *known, const char *name, size_t hint)
+{
+	/* nearly always the devices come in the order of the last reading */
+	if (hint < known->n && strcmp(known->v[hint].name, name) == 0)
+		return &known->v[hint];
+	for (size_t i = 0; i < known->n; i++)
+		if (strcmp(known->v[i].name, name) == 0)
+			return &known->v[i];
+	return NULL;
+}
+
+/* Out of memory, or with very many devices, it is not kept: that only costs another look in
+ * the next reading. */
+static void keep(struct devices *list, const struct device *d)
+{
+	size_t want = list->cap ? list->cap * 2 : 16;
+	struct device *bigger;
+
+	if (list->n == list->cap) {
+		if (list->cap >= VMV_DISKS_MAX)
+			return;
+		bigger = realloc(list->v, want * sizeof(*bigger));
+		if (!bigger)
+			return;
+		list->v = bigger;
+		list->cap = want;
+	}
+	list->v[list->n++] = *d;
+}
+
+static void *disk_open(const struct vmv_root *root)
+{
+	(void)root;
+	return calloc(1, sizeof(struct disk_state));
+}
+
+static void disk_close(void *state)
+{
+	struct disk_state *st = state;
+
+	if (!st)
+		return;
+	free(st->text);
+	free(st->known.v);
+	free(st->fresh.v);
+	free(st);
+}
+
+struct reading {
+	struct disk_state *st;
+	const struct vmv_root *root;
+	struct vmv_sink *sink;
+	struct vmv_err *err;
+};
+
+/* From the last reading, or from sysfs. */
+static int device_of(const struct reading *rd, const char *name, struct device *ret)
+{
+	const struct device *known = find(&rd->st->known, name, rd->st->fresh.n);
+	int r;
+
+	if (known) {
+		*ret = *known;
+	} else {
+		r = look_up(rd->root, name, ret);
+		if (r < 0)
+			return vmv_fail(rd->err, VMV_E_IO, -r, "cannot read /sys/block/%s: %s",
+					name, strerror(-r));
+	}
+	keep(&rd->st->fresh, ret);
+	return 0;
+}
+
+static int disk_row(void *arg, const char *name, const struct vmv_disk_sample *sample)
+{
+	const struct reading *rd = arg;
+	struct vmv_disk_sample s = *sample;
+	struct device d;
+	int r;
+
+	if (is_skipped(name))
+		return 0;
+	r = device_of(rd, name, &d);
+	if (r < 0)
+		return r;
+	if (!d.in_block && s.reads == 0 && s.writes == 0)
+		return 0; /* a partition that was never used */
+	s.is_whole = d.is_whole;
+	return rd->sink->row(rd->sink, name, &s);
+}
+
+static void swap_devices(struct disk_state *st)
+{
+	struct devices last = st->known;
+
+	st->known = st->fresh;
+	st->fresh = last;
+}
+
+static int disk_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,
+		     struct vmv_err *err)
+{
+	struct disk_state *st = state;
+	struct reading rd = { .st = st, .root = root, .sink = sink, .err = err };
+	int r = vmv_read_table_at(root->proc, "diskstats", &st->text, &st->cap, TEXT_MAX);
+
+	if (r < 0)
+		return vmv_fail(err, VMV_E_IO, -r, "cannot read /proc/diskstats: %s", strerror(-r));
+	if (st->readings++ % LOOK_AGAIN == 0)
+		st->known.n = 0;
+	st->fresh.n = 0;
+	r = vmv_diskstats_parse(st->text, disk_row, &rd, err);
+	if (r == 0)
+		swap_devices(st);
+	return r;
+}
+
+const struct vmv_collector vmv_collector_disk = {
+	.name = "disk",
+	.help = "I/O of block devices and partitions.",
+	.file = "/proc/diskstats, /sys/block",
+	.key = "device",
+	.fields = fields,
+	.n_fields = VMV_COUNTOF(fields),
+	.sample_size = sizeof(struct vmv_disk_sample),
+	.min_period_ms = VMV_SAMPLE_PERIOD_MIN,
+	.is_default = true,
+	.open = disk_open,
+	.close = disk_close,
+	.read = disk_read,
+};

@@ -1,0 +1,629 @@
+#include "collectors/network.h"
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/root.h"
+#include "tests/lib/fixture.h"
+
+#define HEADINGS                                                                                  \
+	"Inter-|   Receive                                                |  Transmit\n"          \
+	" face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs" \
+	" drop fifo colls carrier compressed\n"
+
+#define ROUTE_HEADINGS                                                                    \
+	"Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\t" \
+	"IRTT \n"
+
+static struct fixture fx;
+
+static void up(void)
+{
+	fixture_up(&fx);
+}
+
+static void down(void)
+{
+	fixture_down(&fx);
+}
+
+struct devs {
+	struct vmv_network_sample row[4];
+	size_t n;
+};
+
+static int keep_dev(void *arg, const char *name, const struct vmv_network_sample *sample)
+{
+	struct devs *d = arg;
+
+	ck_assert_uint_lt(d->n, VMV_COUNTOF(d->row));
+	ck_assert_str_eq(name, sample->name);
+	d->row[d->n++] = *sample;
+	return 0;
+}
+
+START_TEST(counters_come_from_their_columns)
+{
+	struct devs d = { .n = 0 };
+	struct vmv_err err = { 0 };
+
+	ck_assert_int_eq(vmv_netdev_parse(HEADINGS
+					  "    lo:    3267      29    0    0    0     0          0"
+					  "         0     3267      29    0    0    0     0"
+					  "       0          0\n"
+					  "  eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n",
+					  keep_dev, &d, &err),
+			 0);
+	ck_assert_uint_eq(d.n, 2);
+	ck_assert_str_eq(d.row[0].name, "lo");
+	ck_assert_uint_eq(d.row[0].rx_bytes, 3267);
+	ck_assert_uint_eq(d.row[0].tx_packets, 29);
+	ck_assert_str_eq(d.row[1].name, "eth0");
+	ck_assert_uint_eq(d.row[1].rx_bytes, 1);
+	ck_assert_uint_eq(d.row[1].rx_packets, 2);
+	ck_assert_uint_eq(d.row[1].rx_errors, 3);
+	ck_assert_uint_eq(d.row[1].rx_drops, 4);
+	ck_assert_uint_eq(d.row[1].tx_bytes, 9);
+	ck_assert_uint_eq(d.row[1].tx_packets, 10);
+	ck_assert_uint_eq(d.row[1].tx_errors, 11);
+	ck_assert_uint_eq(d.row[1].tx_drops, 12);
+	ck_assert(d.row[1].mtu == VMV_UNSET);
+	ck_assert(d.row[1].is_up == VMV_UNSET);
+	ck_assert(d.row[1].default_metric == VMV_UNSET);
+}
+END_TEST
+
+START_TEST(numbers_may_follow_the_colon_at_once_and_names_may_have_one)
+{
+	struct devs d = { .n = 0 };
+	struct vmv_err err = { 0 };
+
+	ck_assert_int_eq(
+		vmv_netdev_parse(HEADINGS
+				 "  eth0:18446744073709551614 2 3 4 5 6 7 8 9 10 11 12 13 14"
+				 " 15 16\n"
+				 "eth0:1:21 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18\n",
+				 keep_dev, &d, &err),
+		0);
+	ck_assert_uint_eq(d.n, 2);
+	ck_assert_str_eq(d.row[0].name, "eth0");
+	ck_assert_uint_eq(d.row[0].rx_bytes, UINT64_C(18446744073709551614));
+	ck_assert_str_eq(d.row[1].name, "eth0:1");
+	ck_assert_uint_eq(d.row[1].rx_bytes, 21);
+}
+END_TEST
+
+static const char *const bad_devs[] = {
+	"",
+	"eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n",
+	"Inter-|\n",
+	"Inter-|\n face |", /* cut before the newline */
+	HEADINGS "eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16",
+	HEADINGS "eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15\n",
+	HEADINGS "eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 x\n",
+	HEADINGS "eth0: -1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n",
+	HEADINGS "eth0: 18446744073709551616 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n",
+	HEADINGS "eth0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n",
+	HEADINGS ": 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n",
+	HEADINGS "a-name-of-16-chr: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n",
+	HEADINGS "../../x: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n",
+	HEADINGS "..: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n",
+	HEADINGS "\n",
+};
+
+START_TEST(malformed_netdev_fails_and_delivers_nothing)
+{
+	struct devs d = { .n = 0 };
+	struct vmv_err err = { 0 };
+
+	ck_assert_int_eq(vmv_netdev_parse(bad_devs[_i], keep_dev, &d, &err), -EINVAL);
+	ck_assert_int_eq(err.code, VMV_E_PARSE);
+	ck_assert_str_ne(err.msg, "");
+	ck_assert_uint_eq(d.n, 0);
+}
+END_TEST
+
+struct routes {
+	char name[8][16];
+	uint64_t metric[8];
+	size_t n;
+};
+
+static void keep_route(void *arg, const char *ifname, uint64_t metric)
+{
+	struct routes *r = arg;
+
+	ck_assert_uint_lt(r->n, VMV_COUNTOF(r->metric));
+	(void)snprintf(r->name[r->n], sizeof(r->name[0]), "%s", ifname);
+	r->metric[r->n++] = metric;
+}
+
+START_TEST(only_default_routes_that_are_up_are_delivered)
+{
+	struct routes r = { .n = 0 };
+	struct vmv_err err = { 0 };
+
+	ck_assert_int_eq(
+		vmv_route_parse(ROUTE_HEADINGS
+				"eth1\t00000000\t010200C0\t0003\t0\t0\t100\t00000000\t0\t0\t0   \n"
+				"eth0\t00000000\t00000000\t0001\t0\t0\t0\t00000000\t0\t0\t0\n"
+				"eth2\t00000000\t010200C0\t0003\t0\t0\t-2\t00000000\t0\t0\t0\n"
+				"eth3\t00000000\t010200C0\t0002\t0\t0\t1\t00000000\t0\t0\t0\n"
+				"*\t00000000\t00000000\t0201\t0\t0\t1\t00000000\t0\t0\t0\n"
+				"eth4\t00000000\t00000000\t0001\t0\t0\t1\t000000FF\t0\t0\t0\n"
+				"eth5\t000200C0\t00000000\t0001\t0\t0\t1\t00FFFFFF\t0\t0\t0\n",
+				keep_route, &r, &err),
+		0);
+	ck_assert_uint_eq(r.n, 3);
+	ck_assert_str_eq(r.name[0], "eth1");
+	ck_assert_uint_eq(r.metric[0], 100);
+	ck_assert_str_eq(r.name[1], "eth0");
+	ck_assert_uint_eq(r.metric[1], 0);
+	ck_assert_str_eq(r.name[2], "eth2");
+	ck_assert_uint_eq(r.metric[2], 4294967294); /* printed with a sign */
+}
+END_TEST
+
+START_TEST(no_text_is_no_route)
+{
+	struct routes r = { .n = 0 };
+	struct vmv_err err = { 0 };
+
+	ck_assert_int_eq(vmv_route_parse("", keep_route, &r, &err), 0);
+	ck_assert_uint_eq(r.n, 0);
+}
+END_TEST
+
+static const char *const bad_routes[] = {
+	"\n",
+	"eth0\t00000000\t00000000\t0001\t0\t0\t0\t00000000\t0\t0\t0\n",
+	"Iface\tDestination",
+	ROUTE_HEADINGS "eth0\t00000000\t00000000\t0001\t0\t0\t0\t00000000\t0\t0\t0",
+	ROUTE_HEADINGS "eth0\t00000000\t00000000\t0001\t0\t0\t0\n",
+	ROUTE_HEADINGS "eth0\t0000000z\t00000000\t0001\t0\t0\t0\t00000000\t0\t0\t0\n",
+	ROUTE_HEADINGS "eth0\t00000000\t00000000\tup\t0\t0\t0\t00000000\t0\t0\t0\n",
+	ROUTE_HEADINGS "eth0\t00000000\t00000000\t0001\t0\t0\tx\t00000000\t0\t0\t0\n",
+	ROUTE_HEADINGS "eth0\t00000000\t00000000\t0001\t0\t0\t4294967296\t00000000\t0\t0\t0\n",
+	ROUTE_HEADINGS "a-name-of-16-chr\t00000000\t00000000\t0001\t0\t0\t0\t00000000\n",
+};
+
+START_TEST(malformed_routes_fail)
+{
+	struct routes r = { .n = 0 };
+	struct vmv_err err = { 0 };
+
+	ck_assert_int_eq(vmv_route_parse(bad_routes[_i], keep_route, &r, &err), -EINVAL);
+	ck_assert_int_eq(err.code, VMV_E_PARSE);
+	ck_assert_uint_eq(r.n, 0);
+}
+END_TEST
+
+static void keep_inet6(void *arg, const char *ifname, const struct in6_addr *addr, unsigned flags)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	ck_assert_ptr_nonnull(inet_ntop(AF_INET6, addr, text, sizeof(text)));
+	ck_assert_int_lt(snprintf(arg, 128, "%s %s %02x", ifname, text, flags), 128);
+}
+
+START_TEST(an_inet6_line_is_address_flags_and_name)
+{
+	struct vmv_err err = { 0 };
+	char got[128] = "";
+
+	ck_assert_int_eq(vmv_inet6_parse("20010db8000000000000000000000042 02 40 00 80     eth0\n",
+					 keep_inet6, got, &err),
+			 0);
+	ck_assert_str_eq(got, "eth0 2001:db8::42 80");
+}
+END_TEST
+
+static const char *const bad_inet6[] = {
+	"\n",
+	"20010db8000000000000000000000042 02 40 00 80     eth0",
+	"20010db800000000000000000000004 02 40 00 80     eth0\n",
+	"20010db80000000000000000000000421 02 40 00 80     eth0\n",
+	"20010db8000000000000000000000042 02 40 00 80\n",
+	"20010db8000000000000000000000042 02 40 00     eth0\n",
+	"20010db8000000000000000000000042 02 40 00 180     eth0\n",
+	"20010db8000000000000000000000042 02 40 00 80     a-name-of-16-chr\n",
+};
+
+START_TEST(malformed_inet6_fails)
+{
+	struct vmv_err err = { 0 };
+	char got[128] = "";
+
+	ck_assert_int_eq(vmv_inet6_parse(bad_inet6[_i], keep_inet6, got, &err), -EINVAL);
+	ck_assert_int_eq(err.code, VMV_E_PARSE);
+	ck_assert_str_eq(got, "");
+}
+END_TEST
+
+/* A getifaddrs() list with one IPv4 address. */
+struct one_address {
+	struct ifaddrs ifa;
+	struct sockaddr_in in;
+	char name[16];
+};
+
+static struct ifaddrs *set_address(struct one_address *a, const char *name, const char *address,
+				   struct ifaddrs *next)
+{
+	*a = (struct one_address){ .in = { .sin_family = AF_INET } };
+	ck_assert_int_eq(inet_pton(AF_INET, address, &a->in.sin_addr), 1);
+	(void)snprintf(a->name, sizeof(a->name), "%s", name);
+	a->ifa = (struct ifaddrs){
+		.ifa_next = next,
+		.ifa_name = a->name,
+		.ifa_addr = (struct sockaddr *)(void *)&a->in,
+	};
+	return &a->ifa;
+}
+
+static const struct {
+	const char *name, *address;
+	bool is_taken;
+} addresses[] = {
+	{ "eth0", "192.0.2.1", true },	      { "eth0", "10.0.0.1", true },
+	{ "eth0", "169.254.1.1", true },      { "eth0", "223.255.255.255", true },
+	{ "eth0", "1.0.0.0", true },	      { "eth0:1", "192.0.2.1", true }, /* a label */
+	{ "eth0", "0.0.0.0", false },	      { "eth0", "0.1.2.3", false },
+	{ "eth0", "127.0.0.1", false },	      { "eth0", "127.8.0.1", false },
+	{ "eth0", "224.0.0.1", false },	      { "eth0", "240.0.0.1", false },
+	{ "eth0", "255.255.255.255", false }, { "eth", "192.0.2.1", false },
+	{ "eth00", "192.0.2.1", false },      { "eth1", "192.0.2.1", false },
+};
+
+START_TEST(only_addresses_worth_reporting_are_taken)
+{
+	struct vmv_network_sample rows[] = { { .name = "lo" }, { .name = "eth0" } };
+	struct one_address a;
+
+	vmv_network_take_addresses(set_address(&a, addresses[_i].name, addresses[_i].address, NULL),
+				   rows, 2);
+	ck_assert_uint_eq(rows[0].n_ipv4, 0);
+	ck_assert_uint_eq(rows[1].n_ipv4, addresses[_i].is_taken);
+	if (addresses[_i].is_taken)
+		ck_assert_str_eq(rows[1].ipv4[0], addresses[_i].address);
+}
+END_TEST
+
+START_TEST(addresses_keep_their_order_and_stop_at_sixteen)
+{
+	struct vmv_network_sample row = { .name = "eth0" };
+	struct one_address a[20];
+	struct ifaddrs bare = { .ifa_name = a[0].name }; /* an interface without address */
+	struct ifaddrs *list = NULL;
+	char address[32];
+
+	for (unsigned i = VMV_COUNTOF(a); i-- > 0;) {
+		(void)snprintf(address, sizeof(address), "192.0.2.%u", i + 1);
+		list = set_address(&a[i], "eth0", address, list);
+	}
+	bare.ifa_next = list;
+	vmv_network_take_addresses(&bare, &row, 1);
+	ck_assert_uint_eq(row.n_ipv4, 16);
+	ck_assert_str_eq(row.ipv4[0], "192.0.2.1");
+	ck_assert_str_eq(row.ipv4[1], "192.0.2.2");
+	ck_assert_str_eq(row.ipv4[15], "192.0.2.16");
+	vmv_network_take_addresses(NULL, &row, 1);
+	ck_assert_uint_eq(row.n_ipv4, 16);
+}
+END_TEST
+
+static void put_interface(const char *name, const char *index, const char *flags,
+			  const char *operstate, const char *speed, const char *address)
+{
+	const char *const attrs[][2] = { { "ifindex", index },	     { "flags", flags },
+					 { "operstate", operstate }, { "speed", speed },
+					 { "address", address },     { "mtu", "1500\n" } };
+	char path[64];
+
+	for (size_t i = 0; i < VMV_COUNTOF(attrs); i++) {
+		if (!attrs[i][1])
+			continue;
+		(void)snprintf(path, sizeof(path), "sys/class/net/%s/%s", name, attrs[i][0]);
+		fixture_put(&fx, path, attrs[i][1]);
+	}
+}
+
+#define NUMBERS " 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n"
+
+static void put_tree(void)
+{
+	fixture_put(&fx, "proc/net/dev",
+		    HEADINGS "lo:" NUMBERS "eth0:" NUMBERS "eth1:" NUMBERS "gone:" NUMBERS
+			     "tun0:" NUMBERS);
+	fixture_put(&fx, "proc/net/route",
+		    ROUTE_HEADINGS
+		    "eth1\t00000000\t010200C0\t0003\t0\t0\t50\t00000000\t0\t0\t0\n"
+		    "eth1\t00000000\t010200C0\t0003\t0\t0\t200\t00000000\t0\t0\t0\n"
+		    "eth0\t00000000\t010200C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n");
+	fixture_put(&fx, "proc/net/if_inet6",
+		    "00000000000000000000000000000001 01 80 10 80       lo\n"
+		    "20010db8000000000000000000000001 02 40 00 01     eth0\n"
+		    "20010db8000000000000000000000002 02 40 00 20     eth0\n"
+		    "20010db8000000000000000000000003 02 40 00 40     eth0\n"
+		    "20010db8000000000000000000000004 02 40 00 88     eth0\n"
+		    "fe80000000000000505400fffe123456 02 40 20 80     eth0\n"
+		    "fd000000000000000000000000000005 02 40 00 80     eth0\n"
+		    "ff020000000000000000000000000001 02 40 00 80     eth0\n"
+		    "0000000000000000000000ffc0000201 02 40 00 80     eth0\n");
+	put_interface("lo", "1\n", "0x9\n", "unknown\n", NULL, "00:00:00:00:00:00\n");
+	put_interface("eth0", "3\n", "0x1003\n", "up\n", "1000\n", "52:54:00:12:34:56\n");
+	put_interface("eth1", "2\n", "0x1002\n", "down\n", "-1\n", "52:54:00:ab:cd:ef\n");
+	put_interface("tun0", "4\n", "0x1003\n", "lowerlayerdown\n", "4294967295\n",
+		      "0a:00:00:01\n");
+}
+
+static void read_tree(struct kept *k)
+{
+	struct vmv_err err = { 0 };
+
+	kept_init(k, &vmv_collector_network);
+	ck_assert_msg(kept_read(k, &vmv_collector_network, &fx.root, &err) == 0, "%s", err.msg);
+}
+
+START_TEST(rows_come_by_default_route_then_by_index)
+{
+	struct kept k;
+
+	put_tree();
+	read_tree(&k);
+	ck_assert_uint_eq(k.n, 5);
+	ck_assert_str_eq(k.ids[0], "eth1");
+	ck_assert_str_eq(k.ids[1], "eth0");
+	ck_assert_str_eq(k.ids[2], "lo");
+	ck_assert_str_eq(k.ids[3], "tun0");
+	ck_assert_str_eq(k.ids[4], "gone");
+	kept_clear(&k);
+}
+END_TEST
+
+START_TEST(attributes_come_from_sysfs)
+{
+	const struct vmv_network_sample *s;
+	struct kept k;
+
+	put_tree();
+	read_tree(&k);
+	s = kept_row(&k, "eth0");
+	ck_assert_uint_eq(s->index, 3);
+	ck_assert_uint_eq(s->is_up, 1);
+	ck_assert_uint_eq(s->is_loopback, 0);
+	ck_assert_uint_eq(s->default_metric, 100);
+	ck_assert_uint_eq(s->speed, 1000000000);
+	ck_assert_uint_eq(s->mtu, 1500);
+	ck_assert_str_eq(s->mac, "52:54:00:12:34:56");
+	ck_assert_str_eq(s->operstate, "up");
+	s = kept_row(&k, "eth1");
+	ck_assert_uint_eq(s->is_up, 0);
+	ck_assert_uint_eq(s->default_metric, 50);
+	ck_assert(s->speed == VMV_UNSET);
+	s = kept_row(&k, "lo");
+	ck_assert_uint_eq(s->is_up, 1); /* "unknown" counts as up */
+	ck_assert_uint_eq(s->is_loopback, 1);
+	ck_assert_str_eq(s->mac, "");
+	ck_assert(s->speed == VMV_UNSET);
+	s = kept_row(&k, "tun0");
+	ck_assert_uint_eq(s->is_up, 0);
+	ck_assert_str_eq(s->mac, "");
+	ck_assert(s->speed == VMV_UNSET);
+	kept_clear(&k);
+}
+END_TEST
+
+START_TEST(an_interface_that_vanished_keeps_its_counters_and_unknowns)
+{
+	const struct vmv_network_sample *s;
+	struct kept k;
+
+	put_tree();
+	read_tree(&k);
+	s = kept_row(&k, "gone");
+	ck_assert_uint_eq(s->rx_bytes, 1);
+	ck_assert(s->index == VMV_UNSET);
+	ck_assert(s->is_up == VMV_UNSET);
+	ck_assert(s->is_loopback == VMV_UNSET);
+	ck_assert(s->default_metric == VMV_UNSET);
+	ck_assert(s->mtu == VMV_UNSET);
+	ck_assert_str_eq(s->operstate, "");
+	kept_clear(&k);
+}
+END_TEST
+
+START_TEST(ipv6_addresses_are_global_ones_and_passing_ones_come_last)
+{
+	const struct vmv_network_sample *s;
+	struct kept k;
+
+	put_tree();
+	read_tree(&k);
+	s = kept_row(&k, "eth0");
+	ck_assert_uint_eq(s->n_ipv6, 3);
+	ck_assert_str_eq(s->ipv6[0], "fd00::5");
+	ck_assert_str_eq(s->ipv6[1], "2001:db8::1");
+	ck_assert_str_eq(s->ipv6[2], "2001:db8::2");
+	ck_assert_uint_eq(((const struct vmv_network_sample *)kept_row(&k, "lo"))->n_ipv6, 0);
+	kept_clear(&k);
+}
+END_TEST
+
+START_TEST(a_recorded_tree_has_no_addresses_of_the_live_machine)
+{
+	struct kept k;
+
+	put_tree();
+	read_tree(&k);
+	for (size_t i = 0; i < k.n; i++) {
+		const struct vmv_network_sample *s = kept_row(&k, k.ids[i]);
+
+		ck_assert_uint_eq(s->addresses_known, 0);
+		ck_assert_uint_eq(s->n_ipv4, 0);
+	}
+	kept_clear(&k);
+}
+END_TEST
+
+START_TEST(a_tree_without_route_and_ipv6_is_fine)
+{
+	struct kept k;
+
+	fixture_put(&fx, "proc/net/dev", HEADINGS "eth0:" NUMBERS);
+	read_tree(&k);
+	ck_assert_uint_eq(k.n, 1);
+	kept_clear(&k);
+}
+END_TEST
+
+START_TEST(no_netdev_is_enoent)
+{
+	struct vmv_err err = { 0 };
+	struct kept k;
+
+	kept_init(&k, &vmv_collector_network);
+	ck_assert_int_eq(kept_read(&k, &vmv_collector_network, &fx.root, &err), -ENOENT);
+	ck_assert_int_eq(err.code, VMV_E_IO);
+	ck_assert_uint_eq(k.n, 0);
+}
+END_TEST
+
+START_TEST(default_routes_are_found_at_the_head_of_a_long_table)
+{
+	char text[16384] =
+		ROUTE_HEADINGS "eth0\t00000000\t010200C0\t0003\t0\t0\t7\t00000000\t0\t0\t0\n";
+	size_t len = strlen(text);
+	struct kept k;
+
+	for (unsigned i = 1; i <= 200; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+					"eth0\t%08X\t00000000\t0001\t0\t0\t0\tFFFFFFFF\t0\t0\t0\n",
+					i);
+	put_tree();
+	fixture_put(&fx, "proc/net/route", text);
+	read_tree(&k);
+	ck_assert_uint_eq(((const struct vmv_network_sample *)kept_row(&k, "eth0"))->default_metric,
+			  7);
+	kept_clear(&k);
+}
+END_TEST
+
+START_TEST(state_is_reused_without_rows_of_the_reading_before)
+{
+	void *state = vmv_collector_network.open(&fx.root);
+	struct vmv_err err = { 0 };
+	struct kept k;
+
+	ck_assert_ptr_nonnull(state);
+	put_tree();
+	kept_init(&k, &vmv_collector_network);
+	ck_assert_int_eq(vmv_collector_network.read(state, &fx.root, &k.sink, &err), 0);
+	ck_assert_uint_eq(k.n, 5);
+	kept_clear(&k);
+	fixture_put(&fx, "proc/net/dev", HEADINGS "eth0:" NUMBERS);
+	ck_assert_int_eq(vmv_collector_network.read(state, &fx.root, &k.sink, &err), 0);
+	ck_assert_uint_eq(k.n, 1);
+	ck_assert_uint_eq(((const struct vmv_network_sample *)kept_row(&k, "eth0"))->n_ipv6, 3);
+	kept_clear(&k);
+	vmv_collector_network.close(state);
+	vmv_collector_network.close(NULL);
+}
+END_TEST
+
+START_TEST(live_loopback_is_there)
+{
+	const struct vmv_network_sample *s;
+	struct vmv_err err = { 0 };
+	struct vmv_root root;
+	struct kept k;
+
+	ck_assert_int_eq(vmv_root_open(&root, "/", &err), 0);
+	kept_init(&k, &vmv_collector_network);
+	ck_assert_msg(kept_read(&k, &vmv_collector_network, &root, &err) == 0, "%s", err.msg);
+	s = kept_row(&k, "lo");
+	ck_assert_ptr_nonnull(s);
+	ck_assert_str_eq(s->name, "lo");
+	ck_assert_uint_eq(s->is_loopback, 1);
+	ck_assert_uint_eq(s->addresses_known, 1);
+	ck_assert_uint_eq(s->n_ipv4, 0); /* 127.0.0.1 is nobody's business */
+	ck_assert_uint_eq(s->n_ipv6, 0);
+	ck_assert(s->index != VMV_UNSET);
+	ck_assert(s->mtu != VMV_UNSET);
+	for (size_t i = 0; i < k.n; i++)
+		ck_assert_str_ne(k.ids[i], "");
+	kept_clear(&k);
+	vmv_root_close(&root);
+}
+END_TEST
+
+static size_t field_size(const struct vmv_field *f)
+{
+	return f->ctype == VMV_TEXT ? 1 : 8;
+}
+
+START_TEST(every_field_is_documented_unique_and_inside_the_sample)
+{
+	const struct vmv_collector *c = &vmv_collector_network;
+
+	for (size_t i = 0; i < c->n_fields; i++) {
+		const struct vmv_field *f = &c->fields[i];
+
+		ck_assert(f->name && f->name[0]);
+		ck_assert(f->help && f->help[0]);
+		ck_assert(f->source && f->source[0]);
+		ck_assert_uint_le(f->offset + field_size(f), c->sample_size);
+		ck_assert_int_eq(f->kind == VMV_INFO, f->ctype == VMV_TEXT);
+		for (size_t j = 0; j < i; j++)
+			ck_assert(strcmp(f->name, c->fields[j].name) != 0 ||
+				  strcmp(f->labels ? f->labels : "",
+					 c->fields[j].labels ? c->fields[j].labels : "") != 0);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("network");
+	TCase *tc = tcase_create("read");
+	SRunner *sr = srunner_create(s);
+	int failed;
+
+	tcase_add_checked_fixture(tc, up, down);
+	tcase_add_test(tc, counters_come_from_their_columns);
+	tcase_add_test(tc, numbers_may_follow_the_colon_at_once_and_names_may_have_one);
+	tcase_add_loop_test(tc, malformed_netdev_fails_and_delivers_nothing, 0,
+			    (int)VMV_COUNTOF(bad_devs));
+	tcase_add_test(tc, only_default_routes_that_are_up_are_delivered);
+	tcase_add_test(tc, no_text_is_no_route);
+	tcase_add_loop_test(tc, malformed_routes_fail, 0, (int)VMV_COUNTOF(bad_routes));
+	tcase_add_test(tc, an_inet6_line_is_address_flags_and_name);
+	tcase_add_loop_test(tc, malformed_inet6_fails, 0, (int)VMV_COUNTOF(bad_inet6));
+	tcase_add_loop_test(tc, only_addresses_worth_reporting_are_taken, 0,
+			    (int)VMV_COUNTOF(addresses));
+	tcase_add_test(tc, addresses_keep_their_order_and_stop_at_sixteen);
+	tcase_add_test(tc, rows_come_by_default_route_then_by_index);
+	tcase_add_test(tc, attributes_come_from_sysfs);
+	tcase_add_test(tc, an_interface_that_vanished_keeps_its_counters_and_unknowns);
+	tcase_add_test(tc, ipv6_addresses_are_global_ones_and_passing_ones_come_last);
+	tcase_add_test(tc, a_recorded_tree_has_no_addresses_of_the_live_machine);
+	tcase_add_test(tc, a_tree_without_route_and_ipv6_is_fine);
+	tcase_add_test(tc, no_netdev_is_enoent);
+	tcase_add_test(tc, default_routes_are_found_at_the_head_of_a_long_table);
+	tcase_add_test(tc, state_is_reused_without_rows_of_the_reading_before);
+	tcase_add_test(tc, live_loopback_is_there);
+	tcase_add_test(tc, every_field_is_documented_unique_and_inside_the_sample);
+	suite_add_tcase(s, tc);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,687 @@
+#include "collectors/socket.h"
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/root.h"
+#include "tests/lib/fixture.h"
+
+#define HEADINGS                                                                         \
+	"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   " \
+	"uid  timeout inode                                                     \n"
+
+#define ANY   "00000000:0000"
+#define ANY6  "00000000000000000000000000000000:0000"
+#define PEER  "010200C0:C350"
+#define QUEUE " 00000000:00000000 00:00000000 00000000 "
+
+/* addr:port (hex), peer, state, inode as text */
+#define LINE(local, peer, state, inode) \
+	"   0: " local " " peer " " state QUEUE "   0        0 " inode " 1 00000000f5fa9494 100\n"
+
+#define NUMBERS "1 1 1 0 -1 1 1 0 0 0 2 1 0 0 20 0 3 0 9 3 1\n"
+
+static struct fixture fx;
+
+static void up(void)
+{
+	fixture_up(&fx);
+}
+
+static void down(void)
+{
+	fixture_down(&fx);
+}
+
+struct lines {
+	struct vmv_socket_line line[8];
+	size_t n;
+};
+
+static int keep_line(void *arg, const struct vmv_socket_line *line)
+{
+	struct lines *l = arg;
+
+	ck_assert_uint_lt(l->n, VMV_COUNTOF(l->line));
+	l->line[l->n++] = *line;
+	return 0;
+}
+
+START_TEST(a_line_is_taken_apart)
+{
+	struct vmv_err err = { 0 };
+	struct lines l = { .n = 0 };
+
+	ck_assert_int_eq(
+		vmv_socket_parse(HEADINGS
+				 "   0: 00000000:07E8 00000000:0000 0A 00000000:00000000"
+				 " 00:00000000 00000000     0        0 1210 1 00000000f5fa9494 100"
+				 " 0 0 10 0                      \n"
+				 " 461: 0F02000A:0016 0202000A:E2A1 01 00000000:00000000"
+				 " 02:000A7214 00000000  1000        0 18446744073709551615 4\n",
+				 keep_line, &l, &err),
+		0);
+	ck_assert_uint_eq(l.n, 2);
+	ck_assert_uint_eq(l.line[0].local_port, 2024);
+	ck_assert_uint_eq(l.line[0].remote_port, 0);
+	ck_assert(!l.line[0].has_peer);
+	ck_assert_uint_eq(l.line[0].state, 10);
+	ck_assert_uint_eq(l.line[0].uid, 0);
+	ck_assert_uint_eq(l.line[0].inode, 1210);
+	ck_assert_uint_eq(l.line[1].local_port, 22);
+	ck_assert_uint_eq(l.line[1].remote_port, 58017);
+	ck_assert(l.line[1].has_peer);
+	ck_assert_uint_eq(l.line[1].state, 1);
+	ck_assert_uint_eq(l.line[1].uid, 1000);
+	ck_assert(l.line[1].inode == UINT64_MAX);
+}
+END_TEST
+
+START_TEST(ipv6_addresses_are_longer)
+{
+	struct vmv_err err = { 0 };
+	struct lines l = { .n = 0 };
+
+	ck_assert_int_eq(
+		vmv_socket_parse(
+			HEADINGS LINE("00000000000000000000000001000000:0035", ANY6, "07", "99")
+				LINE("00000000000000000000000000000000:FFFF",
+				     "B80D0120000000000000000001000000:0000", "07", "0"),
+			keep_line, &l, &err),
+		0);
+	ck_assert_uint_eq(l.n, 2);
+	ck_assert_uint_eq(l.line[0].local_port, 53);
+	ck_assert(!l.line[0].has_peer);
+	ck_assert_uint_eq(l.line[0].inode, 99);
+	ck_assert_uint_eq(l.line[1].local_port, 65535);
+	ck_assert(l.line[1].has_peer);
+}
+END_TEST
+
+START_TEST(headings_alone_are_an_empty_table)
+{
+	struct vmv_err err = { 0 };
+	struct lines l = { .n = 0 };
+
+	ck_assert_int_eq(vmv_socket_parse(HEADINGS, keep_line, &l, &err), 0);
+	/* those of udp are indented by one more */
+	ck_assert_int_eq(vmv_socket_parse(" " HEADINGS, keep_line, &l, &err), 0);
+	ck_assert_uint_eq(l.n, 0);
+}
+END_TEST
+
+static const char *const bad[] = {
+	"",
+	"\n",
+	"  sl  local_address",
+	LINE("00000000:0016", ANY, "0A", "1"),
+	HEADINGS "\n",
+	HEADINGS "   0: 00000000:0016 00000000:0000 0A 0:0 0:0 0 0 0 1210",
+	HEADINGS "   0: 00000000:0016 00000000:0000 0A 0:0 0:0 0 0 0\n",
+	HEADINGS "   0: 00000000:0016 00000000:0000 0A 0:0 0:0 0 0 0 x\n",
+	HEADINGS "   0: 00000000:0016 00000000:0000 0A 0:0 0:0 0 x 0 1\n",
+	HEADINGS "   0: 00000000:0016 00000000:0000 0A\n",
+	HEADINGS "   0: 00000000:0016 00000000:0000 xx 0:0 0:0 0 0 0 1\n",
+	HEADINGS "   0: 00000000:0016 00000000:0000 100 0:0 0:0 0 0 0 1\n",
+	HEADINGS "   0: 00000000:0016 00000000:0000\n",
+	HEADINGS "   0: 00000000:10000 00000000:0000 0A 0:0 0:0 0 0 0 1\n",
+	HEADINGS "   0: 00000000:0016 00000000:x 0A 0:0 0:0 0 0 0 1\n",
+	HEADINGS "   0: 00000000 00000000:0000 0A 0:0 0:0 0 0 0 1\n",
+	HEADINGS "   0: 0000000:0016 00000000:0000 0A 0:0 0:0 0 0 0 1\n",
+	HEADINGS "   0: 000000000:0016 00000000:0000 0A 0:0 0:0 0 0 0 1\n",
+	HEADINGS "   0: 00000000000000000000000000000000:0016\n",
+	HEADINGS "   x: 00000000:0016 00000000:0000 0A 0:0 0:0 0 0 0 1\n",
+	HEADINGS "   0  00000000:0016 00000000:0000 0A 0:0 0:0 0 0 0 1\n",
+	HEADINGS "   0: 00000000:0016 00000000:0000 0A 0:0 0:0 0 0 0 18446744073709551616\n",
+};
+
+START_TEST(malformed_tables_fail_and_deliver_nothing)
+{
+	struct vmv_err err = { 0 };
+	struct lines l = { .n = 0 };
+
+	ck_assert_int_eq(vmv_socket_parse(bad[_i], keep_line, &l, &err), -EINVAL);
+	ck_assert_int_eq(err.code, VMV_E_PARSE);
+	ck_assert_str_ne(err.msg, "");
+	ck_assert_uint_eq(l.n, 0);
+}
+END_TEST
+
+/* Readings with one state, turn by turn. */
+struct reading {
+	const struct vmv_root *root;
+	struct kept k;
+	struct vmv_err err;
+	void *state;
+	unsigned turns;
+};
+
+static void reading_up(struct reading *r, const struct vmv_root *root)
+{
+	*r = (struct reading){ .root = root };
+	kept_init(&r->k, &vmv_collector_port);
+	r->state = vmv_collector_port.open(root);
+	ck_assert_ptr_nonnull(r->state);
+}
+
+static int reading_run(struct reading *r)
+{
+	int got;
+
+	kept_clear(&r->k);
+	r->turns = 0;
+	do {
+		got = vmv_collector_port.read(r->state, r->root, &r->k.sink, &r->err);
+		r->turns++;
+	} while (got == VMV_MORE);
+	return got;
+}
+
+static void reading_ok(struct reading *r)
+{
+	ck_assert_msg(reading_run(r) == 0, "%s", r->err.msg);
+}
+
+static const struct vmv_port_sample *reading_row(const struct reading *r, const char *id)
+{
+	const struct vmv_port_sample *s = kept_row(&r->k, id);
+
+	ck_assert_msg(s != NULL, "no row %s", id);
+	return s;
+}
+
+static void reading_down(struct reading *r)
+{
+	kept_clear(&r->k);
+	vmv_collector_port.close(r->state);
+}
+
+static void put_process(unsigned pid, const char *comm)
+{
+	char path[64], text[256];
+
+	(void)snprintf(path, sizeof(path), "proc/%u/stat", pid);
+	(void)snprintf(text, sizeof(text), "%u (%s) S " NUMBERS, pid, comm);
+	fixture_put(&fx, path, text);
+	(void)snprintf(path, sizeof(path), "proc/%u/fd", pid);
+	fixture_mkdir(&fx, path);
+}
+
+static void put_fd(unsigned pid, unsigned fd, const char *target)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "proc/%u/fd/%u", pid, fd);
+	fixture_link(&fx, path, target);
+}
+
+static void drop(const char *path)
+{
+	char full[256];
+
+	(void)snprintf(full, sizeof(full), "%s/%s", fx.dir, path);
+	ck_assert_int_eq(unlink(full), 0);
+}
+
+START_TEST(rows_are_one_per_protocol_and_port)
+{
+	struct reading r;
+
+	fixture_put(&fx, "proc/net/tcp",
+		    HEADINGS LINE("00000000:01BB", ANY, "0A", "20") /* 443 */
+		    LINE("0100007F:0050", ANY, "0A", "11")	    /* 80, twice: SO_REUSEPORT */
+		    LINE("0100007F:0050", ANY, "0A", "10") LINE("0100007F:0050", PEER, "01", "30")
+			    LINE("0100007F:0050", PEER, "01", "31")
+				    LINE("0100007F:0050", PEER, "06", "0") /* TIME_WAIT */
+		    LINE("0100007F:C000", PEER, "01", "32")		   /* outgoing */
+		    LINE("0100007F:0016", PEER, "02", "33"));
+	fixture_put(&fx, "proc/net/tcp6",
+		    HEADINGS LINE("00000000000000000000000000000000:0050", ANY6, "0A",
+				  "12") LINE("0000000000000000FFFF00000100007F:0050",
+					     "0000000000000000FFFF00000100007F:C350", "01", "34")
+			    LINE("00000000000000000000000000000000:0019", ANY6, "0A", "13"));
+	fixture_put(&fx, "proc/net/udp",
+		    HEADINGS LINE("00000000:0035", ANY, "07", "40")
+			    LINE("00000000:0036", PEER, "01", "41")
+				    LINE("00000000:0037", "00000000:0001", "07", "42"));
+	fixture_put(&fx, "proc/net/udp6",
+		    HEADINGS LINE("00000000000000000000000000000000:0035", ANY6, "07", "43"));
+
+	reading_up(&r, &fx.root);
+	reading_ok(&r);
+	ck_assert_uint_eq(r.k.n, 4);
+	ck_assert_str_eq(r.k.ids[0], "tcp:25");
+	ck_assert_str_eq(r.k.ids[1], "tcp:80");
+	ck_assert_str_eq(r.k.ids[2], "tcp:443");
+	ck_assert_str_eq(r.k.ids[3], "udp:53");
+	ck_assert_str_eq(reading_row(&r, "tcp:80")->protocol, "tcp");
+	ck_assert_uint_eq(reading_row(&r, "tcp:80")->port, 80);
+	ck_assert_uint_eq(reading_row(&r, "tcp:80")->connections, 3);
+	ck_assert_uint_eq(reading_row(&r, "tcp:443")->connections, 0);
+	ck_assert_str_eq(reading_row(&r, "udp:53")->protocol, "udp");
+	ck_assert_uint_eq(reading_row(&r, "udp:53")->connections, 0);
+	ck_assert(reading_row(&r, "tcp:80")->pid == VMV_UNSET);
+	ck_assert_str_eq(reading_row(&r, "tcp:80")->comm, "");
+	ck_assert_str_eq(reading_row(&r, "tcp:80")->exe, "");
+	reading_down(&r);
+}
+END_TEST
+
+START_TEST(tables_but_tcp_may_be_missing)
+{
+	struct reading r;
+
+	fixture_put(&fx, "proc/net/tcp", HEADINGS LINE("00000000:01BB", ANY, "0A", "20"));
+	reading_up(&r, &fx.root);
+	reading_ok(&r);
+	ck_assert_uint_eq(r.k.n, 1);
+	reading_down(&r);
+}
+END_TEST
+
+START_TEST(no_tcp_is_enoent)
+{
+	struct reading r;
+
+	fixture_put(&fx, "proc/net/udp", HEADINGS);
+	reading_up(&r, &fx.root);
+	ck_assert_int_eq(reading_run(&r), -ENOENT);
+	ck_assert_int_eq(r.err.code, VMV_E_IO);
+	ck_assert_uint_eq(r.k.n, 0);
+	reading_down(&r);
+}
+END_TEST
+
+START_TEST(a_malformed_table_fails_and_the_next_call_starts_anew)
+{
+	struct reading r;
+
+	fixture_put(&fx, "proc/net/tcp", HEADINGS LINE("00000000:01BB", ANY, "0A", "20"));
+	fixture_put(&fx, "proc/net/udp", "nonsense\n");
+	reading_up(&r, &fx.root);
+	ck_assert_int_eq(reading_run(&r), -EINVAL);
+	ck_assert_uint_eq(r.k.n, 0);
+	fixture_put(&fx, "proc/net/udp", HEADINGS);
+	reading_ok(&r);
+	ck_assert_uint_eq(r.k.n, 1);
+	reading_down(&r);
+}
+END_TEST
+
+START_TEST(the_owner_is_the_lowest_pid_that_has_the_socket)
+{
+	struct reading r;
+
+	fixture_put(&fx, "proc/net/tcp",
+		    HEADINGS LINE("00000000:0050", ANY, "0A", "20")
+			    LINE("00000000:0050", ANY, "0A", "21"));
+	put_process(9, "other");
+	put_fd(9, 0, "/dev/null");
+	put_fd(9, 1, "socket:[2]");
+	put_fd(9, 2, "socket:[211]");
+	put_fd(9, 3, "pipe:[20]");
+	put_process(100, "web) (child");
+	put_fd(100, 5, "socket:[21]");
+	put_fd(100, 6, "socket:[20]");
+	put_process(30, "web");
+	put_fd(30, 4, "socket:[21]");
+	fixture_link(&fx, "proc/30/exe", "/usr/sbin/web");
+	reading_up(&r, &fx.root);
+	reading_ok(&r);
+	ck_assert_uint_eq(reading_row(&r, "tcp:80")->pid, 30);
+	ck_assert_str_eq(reading_row(&r, "tcp:80")->comm, "web");
+	ck_assert_str_eq(reading_row(&r, "tcp:80")->exe, "/usr/sbin/web");
+
+	/* the first one closes it: the next reading finds somebody who has it */
+	drop("proc/30/fd/4");
+	reading_ok(&r);
+	ck_assert_uint_eq(reading_row(&r, "tcp:80")->pid, 100);
+	ck_assert_str_eq(reading_row(&r, "tcp:80")->comm, "web) (child");
+	ck_assert_str_eq(reading_row(&r, "tcp:80")->exe, "");
+	reading_down(&r);
+}
+END_TEST
+
+START_TEST(proc_is_searched_again_only_for_a_new_socket)
+{
+	struct reading r;
+
+	fixture_put(&fx, "proc/net/tcp", HEADINGS LINE("00000000:0050", ANY, "0A", "20"));
+	reading_up(&r, &fx.root);
+	reading_ok(&r);
+	ck_assert(reading_row(&r, "tcp:80")->pid == VMV_UNSET);
+
+	put_process(30, "web");
+	put_fd(30, 4, "socket:[20]");
+	put_fd(30, 5, "socket:[21]");
+	reading_ok(&r);
+	ck_assert(reading_row(&r, "tcp:80")->pid == VMV_UNSET); /* known not to be visible */
+
+	fixture_put(&fx, "proc/net/tcp",
+		    HEADINGS LINE("00000000:0050", ANY, "0A", "20")
+			    LINE("00000000:0051", ANY, "0A", "21"));
+	reading_ok(&r);
+	ck_assert_uint_eq(reading_row(&r, "tcp:80")->pid, 30);
+	ck_assert_uint_eq(reading_row(&r, "tcp:81")->pid, 30);
+	reading_down(&r);
+}
+END_TEST
+
+START_TEST(sockets_that_no_longer_listen_are_forgotten)
+{
+	struct reading r;
+
+	fixture_put(&fx, "proc/net/tcp", HEADINGS LINE("00000000:0050", ANY, "0A", "20"));
+	reading_up(&r, &fx.root);
+	reading_ok(&r);
+	fixture_put(&fx, "proc/net/tcp", HEADINGS);
+	reading_ok(&r);
+	ck_assert_uint_eq(r.k.n, 0);
+	put_process(30, "web");
+	put_fd(30, 4, "socket:[20]");
+	fixture_put(&fx, "proc/net/tcp", HEADINGS LINE("00000000:0050", ANY, "0A", "20"));
+	reading_ok(&r);
+	ck_assert_uint_eq(reading_row(&r, "tcp:80")->pid, 30);
+	reading_down(&r);
+}
+END_TEST
+
+START_TEST(a_socket_without_inode_has_no_owner)
+{
+	struct reading r;
+
+	fixture_put(&fx, "proc/net/tcp", HEADINGS LINE("00000000:0050", ANY, "0A", "0"));
+	put_process(30, "web");
+	put_fd(30, 4, "/dev/null");
+	put_fd(30, 5, "socket:[0]");
+	reading_up(&r, &fx.root);
+	reading_ok(&r);
+	ck_assert(reading_row(&r, "tcp:80")->pid == VMV_UNSET);
+	reading_down(&r);
+}
+END_TEST
+
+START_TEST(the_search_works_in_slices_of_processes)
+{
+	struct reading r;
+
+	fixture_put(&fx, "proc/net/tcp", HEADINGS LINE("00000000:0050", ANY, "0A", "20"));
+	for (unsigned pid = 1; pid <= 200; pid++)
+		put_process(pid, "p");
+	put_fd(200, 4, "socket:[20]");
+	reading_up(&r, &fx.root);
+	reading_ok(&r);
+	ck_assert_uint_eq(r.turns, 4);
+	ck_assert_uint_eq(reading_row(&r, "tcp:80")->pid, 200);
+	reading_ok(&r); /* nothing to search for any more */
+	ck_assert_uint_eq(r.turns, 1);
+	ck_assert_uint_eq(reading_row(&r, "tcp:80")->pid, 200);
+	reading_down(&r);
+}
+END_TEST
+
+START_TEST(the_search_stops_within_a_process_with_many_descriptors)
+{
+	struct reading r;
+
+	fixture_put(&fx, "proc/net/tcp",
+		    HEADINGS LINE("00000000:0050", ANY, "0A", "20")
+			    LINE("00000000:0051", ANY, "0A", "21"));
+	put_process(1, "init");
+	put_process(2, "proxy");
+	for (unsigned fd = 0; fd < 2100; fd++)
+		put_fd(2, fd, fd == 1000 ? "socket:[20]" : "socket:[5]");
+	put_process(3, "web");
+	put_fd(3, 0, "socket:[21]");
+	reading_up(&r, &fx.root);
+	reading_ok(&r);
+	ck_assert_uint_eq(r.turns, 2);
+	ck_assert_uint_eq(reading_row(&r, "tcp:80")->pid, 2);
+	ck_assert_uint_eq(reading_row(&r, "tcp:81")->pid, 3);
+	reading_down(&r);
+}
+END_TEST
+
+START_TEST(a_state_can_be_closed_in_the_midst_of_a_search)
+{
+	struct reading r;
+
+	fixture_put(&fx, "proc/net/tcp", HEADINGS LINE("00000000:0050", ANY, "0A", "20"));
+	put_process(2, "proxy");
+	for (unsigned fd = 0; fd < 2100; fd++)
+		put_fd(2, fd, "socket:[5]");
+	reading_up(&r, &fx.root);
+	ck_assert_int_eq(vmv_collector_port.read(r.state, r.root, &r.k.sink, &r.err), VMV_MORE);
+	reading_down(&r);
+	vmv_collector_port.close(NULL);
+}
+END_TEST
+
+START_TEST(many_ports_are_delivered_in_slices)
+{
+	char text[32768] = HEADINGS;
+	size_t len = strlen(text);
+	struct reading r;
+
+	for (unsigned i = 0; i < 150; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+					LINE("00000000:%04X", ANY, "0A", "%u"), 1000 + i, 1 + i);
+	fixture_put(&fx, "proc/net/tcp", text);
+	reading_up(&r, &fx.root);
+	reading_ok(&r);
+	ck_assert_uint_eq(r.k.n, 150);
+	ck_assert_uint_ge(r.turns, 3);
+	ck_assert_str_eq(r.k.ids[0], "tcp:1000");
+	ck_assert_str_eq(r.k.ids[149], "tcp:1149");
+	reading_down(&r);
+}
+END_TEST
+
+/* A socket bound to a free port of 127.0.0.1. */
+static int bind_socket(int type, uint16_t *ret_port)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof(in);
+	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&in, &len), 0);
+	*ret_port = ntohs(in.sin_port);
+	return fd;
+}
+
+static int connect_socket(int type, uint16_t port)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+				  .sin_port = htons(port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	return fd;
+}
+
+static const struct vmv_port_sample *live_row(const struct reading *r, const char *proto,
+					      uint16_t port)
+{
+	char id[16];
+
+	(void)snprintf(id, sizeof(id), "%s:%u", proto, port);
+	return kept_row(&r->k, id);
+}
+
+START_TEST(live_our_ports_are_there_with_us_as_owner)
+{
+	const struct vmv_port_sample *s;
+	struct vmv_err err = { 0 };
+	struct vmv_root root;
+	struct reading r;
+	uint16_t tcp_port, udp_port;
+	int tcp = bind_socket(SOCK_STREAM, &tcp_port);
+	int udp = bind_socket(SOCK_DGRAM, &udp_port);
+	int client, udp_client;
+
+	ck_assert_int_eq(prctl(PR_SET_NAME, "vmv listener"), 0);
+	ck_assert_int_eq(vmv_root_open(&root, "/", &err), 0);
+	ck_assert_int_eq(listen(tcp, 4), 0);
+	reading_up(&r, &root);
+	reading_ok(&r);
+	s = live_row(&r, "tcp", tcp_port);
+	ck_assert_ptr_nonnull(s);
+	ck_assert_uint_eq(s->connections, 0);
+	ck_assert_uint_eq(s->pid, (uint64_t)getpid());
+	ck_assert_str_eq(s->comm, "vmv listener");
+	ck_assert_int_eq(s->exe[0], '/');
+	ck_assert_ptr_nonnull(live_row(&r, "udp", udp_port));
+	ck_assert_uint_eq(live_row(&r, "udp", udp_port)->pid, (uint64_t)getpid());
+
+	client = connect_socket(SOCK_STREAM, tcp_port);
+	udp_client = connect_socket(SOCK_DGRAM, udp_port);
+	reading_ok(&r);
+	ck_assert_uint_eq(live_row(&r, "tcp", tcp_port)->connections, 1);
+	ck_assert_uint_eq(live_row(&r, "udp", udp_port)->connections, 0);
+
+	(void)close(client);
+	(void)close(udp_client);
+	(void)close(tcp);
+	(void)close(udp);
+	reading_ok(&r);
+	ck_assert_ptr_null(live_row(&r, "tcp", tcp_port));
+	ck_assert_ptr_null(live_row(&r, "udp", udp_port));
+	reading_down(&r);
+	vmv_root_close(&root);
+}
+END_TEST
+
+START_TEST(live_a_socket_that_was_handed_on_has_a_new_owner)
+{
+	struct vmv_err err = { 0 };
+	struct vmv_root root;
+	struct reading r;
+	uint16_t port;
+	int fd = bind_socket(SOCK_STREAM, &port);
+	pid_t child;
+
+	ck_assert_int_eq(vmv_root_open(&root, "/", &err), 0);
+	ck_assert_int_eq(listen(fd, 4), 0);
+	reading_up(&r, &root);
+	reading_ok(&r);
+	ck_assert_uint_eq(live_row(&r, "tcp", port)->pid, (uint64_t)getpid());
+
+	child = fork();
+	ck_assert_int_ge(child, 0);
+	if (child == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			(void)pause();
+	}
+	(void)close(fd);
+	reading_ok(&r);
+	ck_assert_ptr_nonnull(live_row(&r, "tcp", port));
+	ck_assert_uint_eq(live_row(&r, "tcp", port)->pid, (uint64_t)child);
+	ck_assert_int_eq(kill(child, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(child, NULL, 0), child);
+	reading_down(&r);
+	vmv_root_close(&root);
+}
+END_TEST
+
+START_TEST(live_no_free_descriptor_fails_the_reading)
+{
+	struct rlimit before, none;
+	struct vmv_err err = { 0 };
+	struct vmv_root root;
+	struct reading r;
+	int got;
+
+	ck_assert_int_eq(vmv_root_open(&root, "/", &err), 0);
+	reading_up(&r, &root);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){ .rlim_cur = 0, .rlim_max = before.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	got = reading_run(&r);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+	ck_assert_int_eq(got, -EMFILE);
+	ck_assert_int_eq(r.err.sys, EMFILE);
+	reading_ok(&r);
+	reading_down(&r);
+	vmv_root_close(&root);
+}
+END_TEST
+
+static size_t field_size(const struct vmv_field *f)
+{
+	return f->ctype == VMV_TEXT ? 1 : 8;
+}
+
+START_TEST(every_field_is_documented_unique_and_inside_the_sample)
+{
+	const struct vmv_collector *c = &vmv_collector_port;
+
+	for (size_t i = 0; i < c->n_fields; i++) {
+		const struct vmv_field *f = &c->fields[i];
+
+		ck_assert(f->name && f->name[0]);
+		ck_assert(f->help && f->help[0]);
+		ck_assert(f->source && f->source[0]);
+		ck_assert_uint_le(f->offset + field_size(f), c->sample_size);
+		ck_assert_int_eq(f->kind == VMV_INFO, f->ctype == VMV_TEXT);
+		for (size_t j = 0; j < i; j++)
+			ck_assert(strcmp(f->name, c->fields[j].name) != 0 ||
+				  strcmp(f->labels ? f->labels : "",
+					 c->fields[j].labels ? c->fields[j].labels : "") != 0);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("socket");
+	TCase *tc = tcase_create("read");
+	SRunner *sr = srunner_create(s);
+	int failed;
+
+	tcase_add_checked_fixture(tc, up, down);
+	tcase_add_test(tc, a_line_is_taken_apart);
+	tcase_add_test(tc, ipv6_addresses_are_longer);
+	tcase_add_test(tc, headings_alone_are_an_empty_table);
+	tcase_add_loop_test(tc, malformed_tables_fail_and_deliver_nothing, 0,
+			    (int)VMV_COUNTOF(bad));
+	tcase_add_test(tc, rows_are_one_per_protocol_and_port);
+	tcase_add_test(tc, tables_but_tcp_may_be_missing);
+	tcase_add_test(tc, no_tcp_is_enoent);
+	tcase_add_test(tc, a_malformed_table_fails_and_the_next_call_starts_anew);
+	tcase_add_test(tc, the_owner_is_the_lowest_pid_that_has_the_socket);
+	tcase_add_test(tc, proc_is_searched_again_only_for_a_new_socket);
+	tcase_add_test(tc, sockets_that_no_longer_listen_are_forgotten);
+	tcase_add_test(tc, a_socket_without_inode_has_no_owner);
+	tcase_add_test(tc, the_search_works_in_slices_of_processes);
+	tcase_add_test(tc, the_search_stops_within_a_process_with_many_descriptors);
+	tcase_add_test(tc, a_state_can_be_closed_in_the_midst_of_a_search);
+	tcase_add_test(tc, many_ports_are_delivered_in_slices);
+	tcase_add_test(tc, live_our_ports_are_there_with_us_as_owner);
+	tcase_add_test(tc, live_a_socket_that_was_handed_on_has_a_new_owner);
+	tcase_add_test(tc, live_no_free_descriptor_fails_the_reading);
+	tcase_add_test(tc, every_field_is_documented_unique_and_inside_the_sample);
+	suite_add_tcase(s, tc);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
