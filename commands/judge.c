@@ -1,0 +1,76 @@
+#include "commands/judge.h"
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "proto/json_read.h"
+
+#include <errno.h>
+#include <string.h>
+
+const char *vmv_command_id(struct json_object *message)
+{
+	const char *id = vmv_json_str(message, "id");
+	size_t len = id ? strlen(id) : 0;
+
+	if (len == 0 || len > VMV_ID_MAX)
+		return NULL;
+	for (size_t i = 0; i < len; i++)
+		if (id[i] < 0x20 || id[i] >= 0x7f || id[i] == '"' || id[i] == '\\')
+			return NULL;
+	return id;
+}
+
+static int no_executor(struct vmv_err *err, const char *what)
+{
+	return vmv_fail(err, VMV_E_NOEXECUTOR, EPERM,
+			"%s needs the executor, which is not installed", what);
+}
+
+static bool is_denied(const struct vmv_policy *policy, const char *action)
+{
+	for (size_t i = 0; i < policy->n_deny; i++)
+		if (strcmp(policy->deny[i], action) == 0)
+			return true;
+	return false;
+}
+
+static int judge_action(const struct vmv_policy *policy, struct json_object *message,
+			const char *action, const struct vmv_command **ret,
+			struct vmv_value args[VMV_ARGS_MAX], struct vmv_err *err)
+{
+	const struct vmv_command *c = vmv_command_find(action);
+
+	if (!c)
+		return vmv_fail(err, VMV_E_UNKNOWN, ENOENT, "unknown action: %.100s", action);
+	*ret = c;
+	if (c->doer == VMV_BY_NOBODY)
+		return vmv_fail(err, VMV_E_UNSUPPORTED, ENOTSUP, "not supported %s: %s", c->why_not,
+				c->name);
+	if (c->doer == VMV_BY_EXECUTOR)
+		return no_executor(err, c->name);
+	if (policy->requires_signature)
+		return no_executor(err, "checking the signature that the policy demands");
+	if (is_denied(policy, c->name))
+		return vmv_fail(err, VMV_E_DENIED, EPERM, "[policy] deny names %s", c->name);
+	return vmv_command_args(c, message, args, err);
+}
+
+int vmv_command_judge(const struct vmv_policy *policy, struct json_object *message,
+		      const struct vmv_command **ret, struct vmv_value args[VMV_ARGS_MAX],
+		      struct vmv_err *err)
+{
+	const char *type = vmv_json_str(message, "type");
+	const char *action;
+
+	*ret = NULL;
+	if (!type)
+		type = "";
+	if (strcmp(type, "UnsafeCommand") == 0)
+		return no_executor(err, type);
+	if (strcmp(type, "SafeCommand") != 0)
+		return vmv_fail(err, VMV_E_UNKNOWN, ENOENT, "unknown message type: %.100s", type);
+	action = vmv_json_str(vmv_json_get(message, "command_type"), "action");
+	if (!action)
+		return vmv_fail(err, VMV_E_RANGE, EINVAL, "command_type names no action");
+	return judge_action(policy, message, action, ret, args, err);
+}

@@ -1,0 +1,27 @@
+/* Whether a command may run: the order of judgement of PROTOCOL.md 6.10. */
+#ifndef VMV_COMMANDS_JUDGE_H
+#define VMV_COMMANDS_JUDGE_H
+
+#include "commands/command.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct vmv_policy {
+	const char *const *deny; /* names of actions */
+	size_t n_deny;
+	bool requires_signature; /* of reading commands, too */
+	bool has_executor;
+};
+
+/* The id of a message when it can be answered (PROTOCOL.md 4.4-1), else NULL. Borrowed. */
+const char *vmv_command_id(struct json_object *message);
+
+/* A message of type SafeCommand, UnsafeCommand or unknown. Returns 0 and the command with its
+ * checked arguments, or negative errno with err set; *ret then is the command where one was named.
+ */
+int vmv_command_judge(const struct vmv_policy *policy, struct json_object *message,
+		      const struct vmv_command **ret, struct vmv_value args[VMV_ARGS_MAX],
+		      struct vmv_err *err);
+
+#endif

@@ -1,0 +1,48 @@
+#include "base/err.h"
+#include "commands/families.h"
+#include "commands/request.h"
+#include "proto/json_write.h"
+#include "reports/hello.h"
+#include "reports/metrics.h"
+
+void vmv_run_ping(struct vmv_request *req)
+{
+	struct vmv_hello hello;
+	struct vmv_jw w;
+
+	if (req->args[VMV_PING_NEW_SESSION].number) {
+		req->services->renew(req->session);
+	}
+	req->services->hello(req->session, &hello);
+	vmv_jw_init(&w, VMV_RESPONSE_MAX);
+	vmv_jw_open(&w, NULL);
+	vmv_hello_members(&w, &hello);
+	vmv_jw_u64(&w, "jobs", req->services->jobs(req->agent));
+	vmv_jw_u64(&w, "uptime_s", req->services->uptime_s(req->agent));
+	vmv_jw_close(&w);
+	vmv_request_done(req, "pong", &w);
+	vmv_jw_free(&w);
+}
+
+static void metrics_ready(void *arg, const struct vmv_view *view)
+{
+	struct vmv_request *req = arg;
+	struct vmv_err err = { VMV_E_IO, 0, "the reading was abandoned" };
+	struct vmv_jw w;
+
+	vmv_jw_init(&w, VMV_METRICS_MAX);
+	if (!view || vmv_metrics_write(&w, NULL, view->facts, view->rates, view->addresses,
+				       view->options, &err) < 0)
+		vmv_request_fail(req, &err);
+	else
+		vmv_request_done(req, "metrics", &w);
+	vmv_jw_free(&w);
+}
+
+void vmv_run_get_metrics(struct vmv_request *req)
+{
+	static const struct vmv_err err = { VMV_E_IO, 0, "out of memory" };
+
+	if (req->services->fetch(req->agent, VMV_REUSE_MS, metrics_ready, req) < 0)
+		vmv_request_fail(req, &err);
+}

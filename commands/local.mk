@@ -1,0 +1,10 @@
+noinst_LIBRARIES += commands/libcommands.a
+commands_libcommands_a_SOURCES = \
+	commands/args.c commands/command.h \
+	commands/families.h \
+	commands/judge.c commands/judge.h \
+	commands/link.c \
+	commands/request.c commands/request.h \
+	commands/system.c \
+	commands/table.c
+commands_libcommands_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS)

@@ -1,0 +1,63 @@
+/* One command on its way: what it asks, and how it is answered. */
+#ifndef VMV_COMMANDS_REQUEST_H
+#define VMV_COMMANDS_REQUEST_H
+
+#include "base/limits.h"
+#include "commands/command.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vmv_facts;
+struct vmv_hello;
+struct vmv_jw;
+struct vmv_metrics_options;
+struct vmv_address_memory;
+struct vmv_rates;
+
+/* A reading with what was computed from it. Borrowed for the length of a call. */
+struct vmv_view {
+	const struct vmv_facts *facts;
+	const struct vmv_rates *rates;
+	const struct vmv_address_memory *addresses;
+	const struct vmv_metrics_options *options;
+};
+
+/* view is NULL when there is none: out of memory, or the agent stops. */
+typedef void vmv_view_cb(void *arg, const struct vmv_view *view);
+
+/* What handlers need of the program around them; the pointers are its own. */
+struct vmv_services {
+	/* Calls back once, now or later, with a reading not older than max_age_ms. Returns 0 or
+	 * -ENOMEM (then it does not call back). */
+	int (*fetch)(void *agent, uint32_t max_age_ms, vmv_view_cb *cb, void *arg);
+	void (*hello)(void *session, struct vmv_hello *ret);
+	void (*renew)(void *session); /* ends the session and begins a new one */
+	uint64_t (*uptime_s)(void *agent);
+	unsigned (*jobs)(void *agent);
+};
+
+struct vmv_request {
+	struct vmv_request *next; /* of the session's list; the owner's */
+	const struct vmv_services *services;
+	void *agent, *session; /* for services */
+	const struct vmv_command *command;
+	struct json_object *message; /* owned */
+	char id[VMV_ID_MAX + 1];
+	struct vmv_value args[VMV_ARGS_MAX];
+	uint64_t began_ms; /* monotonic: the line was read */
+	uint64_t epoch;	   /* the session's: an answer of another one is dropped */
+	bool is_truncated;
+	bool is_unsafe; /* a raw command */
+	/* Sends the answer and frees the request. data is the JSON of the data member (NULL: null).
+	 */
+	void (*answer)(struct vmv_request *req, const struct vmv_err *err, const char *text,
+		       const struct vmv_jw *data);
+};
+
+/* Each answers and frees req. text: one line for people. data (may be NULL) is borrowed; an error
+ * in it makes the answer a failure. */
+void vmv_request_done(struct vmv_request *req, const char *text, const struct vmv_jw *data);
+void vmv_request_fail(struct vmv_request *req, const struct vmv_err *err);
+
+#endif

@@ -1,0 +1,14 @@
+noinst_LIBRARIES += reports/libreports.a
+reports_libreports_a_SOURCES = \
+	reports/accounts.c reports/accounts.h \
+	reports/addresses.c reports/interfaces.h \
+	reports/facts.c reports/facts.h \
+	reports/hello.c reports/hello.h \
+	reports/metrics.c reports/metrics.h \
+	reports/notices.c reports/notices.h \
+	reports/processes.c reports/processes.h \
+	reports/rates.c reports/rates.h \
+	reports/response.c reports/response.h \
+	reports/schema.c reports/schema.h \
+	reports/system.c reports/system.h
+reports_libreports_a_CPPFLAGS = $(AM_CPPFLAGS) $(NETTLE_CFLAGS)

@@ -1,0 +1,28 @@
+/* Processes in messages: the top of the metrics message, ProcessList, ProcessTop. */
+#ifndef VMV_REPORTS_PROCESSES_H
+#define VMV_REPORTS_PROCESSES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct vmv_facts;
+struct vmv_jw;
+struct vmv_rates;
+
+enum vmv_process_order {
+	VMV_BY_PID,
+	VMV_BY_CPU,    /* ties by memory */
+	VMV_BY_MEMORY, /* ties by CPU */
+};
+
+/* The array of the metrics message: the top n by CPU. Returns 0 or -ENOMEM. */
+int vmv_processes_write_top(struct vmv_jw *w, const char *name, const struct vmv_facts *f,
+			    const struct vmv_rates *rates, size_t n, bool has_cmdline);
+
+/* The array of ProcessList and ProcessTop: the first n in this order. *shown and *is_cut (more
+ * would not fit the message) may be NULL. Returns 0 or -ENOMEM. */
+int vmv_processes_write_list(struct vmv_jw *w, const char *name, const struct vmv_facts *f,
+			     const struct vmv_rates *rates, enum vmv_process_order order, size_t n,
+			     bool has_cmdline, size_t *shown, bool *is_cut);
+
+#endif

@@ -1,0 +1,314 @@
+#include "reports/rates.h"
+
+#include "base/num.h"
+#include "collectors/cpu.h"
+#include "collectors/disk.h"
+#include "collectors/load.h"
+#include "collectors/process.h"
+#include "reports/facts.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TICKS_PER_S 100.0 /* USER_HZ */
+#define SECTOR	    512.0
+
+struct core_mark {
+	uint32_t number;
+	struct vmv_cpu_sample ticks;
+};
+
+struct disk_mark {
+	char name[32];
+	struct vmv_disk_sample counters;
+};
+
+struct process_mark {
+	uint32_t pid;
+	uint64_t starttime, ticks;
+};
+
+struct vmv_baseline {
+	uint64_t mono_ns;
+	bool has_all;
+	struct vmv_cpu_sample all;
+	size_t n_cores, n_disks, n_processes;
+	struct core_mark *cores; /* by ascending number */
+	struct disk_mark *disks;
+	struct process_mark *processes; /* by ascending pid */
+};
+
+static uint32_t number_of(const char *id)
+{
+	uint64_t v;
+
+	return id && vmv_parse_u64(id, &v, NULL) == 0 ? (uint32_t)v : UINT32_MAX;
+}
+
+static bool mark_cores(struct vmv_baseline *b, const struct vmv_facts *f)
+{
+	const struct vmv_cpu_sample *c = vmv_facts_rows(f, &vmv_collector_cpu, &b->n_cores);
+
+	if (b->n_cores == 0)
+		return true;
+	b->cores = reallocarray(NULL, b->n_cores, sizeof(*b->cores));
+	if (!b->cores)
+		return false;
+	for (size_t i = 0; i < b->n_cores; i++)
+		b->cores[i] = (struct core_mark){
+			number_of(vmv_facts_id(f, &vmv_collector_cpu, i)),
+			c[i],
+		};
+	return true;
+}
+
+static bool mark_disks(struct vmv_baseline *b, const struct vmv_facts *f)
+{
+	size_t n;
+	const struct vmv_disk_sample *d = vmv_facts_rows(f, &vmv_collector_disk, &n);
+
+	if (n == 0)
+		return true;
+	b->disks = reallocarray(NULL, n, sizeof(*b->disks));
+	if (!b->disks)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		struct disk_mark *m = &b->disks[b->n_disks];
+
+		if (d[i].is_whole != 1)
+			continue;
+		m->counters = d[i];
+		if (snprintf(m->name, sizeof(m->name), "%s",
+			     vmv_facts_id(f, &vmv_collector_disk, i)) < (int)sizeof(m->name))
+			b->n_disks++;
+	}
+	return true;
+}
+
+static uint64_t ticks_of(const struct vmv_process_sample *p)
+{
+	return vmv_add_sat(p->utime, p->stime);
+}
+
+static bool mark_processes(struct vmv_baseline *b, const struct vmv_facts *f)
+{
+	const struct vmv_process_sample *p =
+		vmv_facts_rows(f, &vmv_collector_process, &b->n_processes);
+
+	if (b->n_processes == 0)
+		return true;
+	b->processes = reallocarray(NULL, b->n_processes, sizeof(*b->processes));
+	if (!b->processes)
+		return false;
+	for (size_t i = 0; i < b->n_processes; i++)
+		b->processes[i] = (struct process_mark){ (uint32_t)p[i].pid, p[i].starttime,
+							 ticks_of(&p[i]) };
+	return true;
+}
+
+struct vmv_baseline *vmv_baseline_new(const struct vmv_facts *f)
+{
+	const struct vmv_stat_sample *stat = vmv_facts_row(f, &vmv_collector_stat);
+	struct vmv_baseline *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return NULL;
+	b->mono_ns = vmv_facts_mono_ns(f);
+	b->has_all = stat != NULL;
+	if (stat)
+		b->all = stat->all;
+	if (!mark_cores(b, f) || !mark_disks(b, f) || !mark_processes(b, f)) {
+		vmv_baseline_free(b);
+		return NULL;
+	}
+	return b;
+}
+
+void vmv_baseline_free(struct vmv_baseline *b)
+{
+	if (!b)
+		return;
+	free(b->cores);
+	free(b->disks);
+	free(b->processes);
+	free(b);
+}
+
+uint64_t vmv_baseline_mono_ns(const struct vmv_baseline *b)
+{
+	return b->mono_ns;
+}
+
+/* -- processors ------------------------------------------------------------------------ */
+
+static double since(uint64_t before, uint64_t now)
+{
+	uint64_t d;
+
+	/* a counter that went backwards (iowait does) has not moved */
+	return vmv_counter_delta(before, now, &d) ? (double)d : 0.0;
+}
+
+static double known(uint64_t v)
+{
+	return v == VMV_UNSET ? 0.0 : (double)v;
+}
+
+/* All but idle and iowait is use, steal included; guest time is in user already. */
+static double busy_percent(const struct vmv_cpu_sample *before, const struct vmv_cpu_sample *now)
+{
+	static const struct vmv_cpu_sample boot = { 0 };
+	const struct vmv_cpu_sample *b = before ? before : &boot;
+	double idle = since(b->idle, now->idle) + since(b->iowait, now->iowait);
+	double busy = since(b->user, now->user) + since(b->nice, now->nice) +
+		      since(b->system, now->system) + since(b->irq, now->irq) +
+		      since(b->softirq, now->softirq) +
+		      (before ? since(b->steal, now->steal) : known(now->steal));
+
+	return idle + busy > 0 ? 100.0 * busy / (idle + busy) : 0.0;
+}
+
+/* CPUs come and go: only one that was there before has a difference. */
+static const struct vmv_cpu_sample *core_before(const struct vmv_baseline *b, uint32_t number)
+{
+	for (size_t i = 0; b && i < b->n_cores; i++)
+		if (b->cores[i].number == number)
+			return &b->cores[i].ticks;
+	return NULL;
+}
+
+static int compute_cpu(struct vmv_rates *r, const struct vmv_baseline *b, const struct vmv_facts *f)
+{
+	const struct vmv_stat_sample *stat = vmv_facts_row(f, &vmv_collector_stat);
+	const struct vmv_cpu_sample *rows = vmv_facts_rows(f, &vmv_collector_cpu, &r->n_cores);
+
+	r->cpu = stat ? busy_percent(b && b->has_all ? &b->all : NULL, &stat->all) : (double)NAN;
+	if (r->n_cores == 0)
+		return 0;
+	r->cores = calloc(r->n_cores, sizeof(*r->cores));
+	if (!r->cores)
+		return -ENOMEM;
+	for (size_t i = 0; i < r->n_cores; i++)
+		r->cores[i] = busy_percent(
+			core_before(b, number_of(vmv_facts_id(f, &vmv_collector_cpu, i))),
+			&rows[i]);
+	return 0;
+}
+
+/* -- disks ------------------------------------------------------------------------------ */
+
+static const struct vmv_disk_sample *disk_before(const struct vmv_baseline *b, const char *name)
+{
+	for (size_t i = 0; i < b->n_disks; i++)
+		if (strcmp(b->disks[i].name, name) == 0)
+			return &b->disks[i].counters;
+	return NULL;
+}
+
+static void compute_io(struct vmv_rates *r, const struct vmv_baseline *b, const struct vmv_facts *f)
+{
+	size_t n;
+	const struct vmv_disk_sample *d = vmv_facts_rows(f, &vmv_collector_disk, &n);
+
+	r->io_utilization = (double)NAN;
+	r->has_io = b && r->seconds > 0;
+	for (size_t i = 0; r->has_io && i < n; i++) {
+		const struct vmv_disk_sample *was;
+		double busy;
+
+		was = d[i].is_whole == 1 ? disk_before(b, vmv_facts_id(f, &vmv_collector_disk, i))
+					 : NULL;
+		if (!was)
+			continue;
+		r->read_bytes += since(was->read_sectors, d[i].read_sectors) * SECTOR / r->seconds;
+		r->write_bytes +=
+			since(was->write_sectors, d[i].write_sectors) * SECTOR / r->seconds;
+		r->read_ops += since(was->reads, d[i].reads) / r->seconds;
+		r->write_ops += since(was->writes, d[i].writes) / r->seconds;
+		busy = since(was->io_ms, d[i].io_ms) / 10.0 / r->seconds;
+		if (busy > 100.0)
+			busy = 100.0;
+		if (!(r->io_utilization >= busy))
+			r->io_utilization = busy;
+	}
+}
+
+/* -- processes --------------------------------------------------------------------------- */
+
+static const struct process_mark *process_before(const struct vmv_baseline *b, size_t *at,
+						 const struct vmv_process_sample *p)
+{
+	if (!b)
+		return NULL;
+	/* both are in order of pid: one walk through both */
+	while (*at < b->n_processes && b->processes[*at].pid < p->pid)
+		++*at;
+	if (*at < b->n_processes && b->processes[*at].pid == p->pid &&
+	    b->processes[*at].starttime == p->starttime)
+		return &b->processes[*at];
+	return NULL;
+}
+
+static double share(const struct vmv_process_sample *p, const struct process_mark *was,
+		    double seconds, double uptime)
+{
+	double age = uptime - (double)p->starttime / TICKS_PER_S;
+	double ticks;
+
+	if (ticks_of(p) == VMV_UNSET)
+		return (double)NAN;
+	ticks = was ? since(was->ticks, ticks_of(p)) : (double)ticks_of(p);
+	if (!was)
+		seconds = age;
+	if (!(seconds > 0.01)) /* one tick: less cannot be measured */
+		seconds = 0.01;
+	return 100.0 * ticks / TICKS_PER_S / seconds;
+}
+
+static int compute_processes(struct vmv_rates *r, const struct vmv_baseline *b,
+			     const struct vmv_facts *f)
+{
+	const struct vmv_process_sample *p =
+		vmv_facts_rows(f, &vmv_collector_process, &r->n_processes);
+	const struct vmv_load_sample *load = vmv_facts_row(f, &vmv_collector_load);
+	double uptime = load ? (double)load->uptime / 100.0 : 0.0;
+	double most = 100.0 * (double)(r->n_cores ? r->n_cores : 1);
+	size_t at = 0;
+
+	if (r->n_processes == 0)
+		return 0;
+	r->processes = calloc(r->n_processes, sizeof(*r->processes));
+	if (!r->processes)
+		return -ENOMEM;
+	for (size_t i = 0; i < r->n_processes; i++) {
+		double v = share(&p[i], process_before(b, &at, &p[i]), r->seconds, uptime);
+
+		r->processes[i] = v > most ? most : v; /* ticks are coarser than short intervals */
+	}
+	return 0;
+}
+
+int vmv_rates_compute(struct vmv_rates *ret, const struct vmv_baseline *before,
+		      const struct vmv_facts *now)
+{
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	if (before)
+		ret->seconds = (double)(vmv_facts_mono_ns(now) - before->mono_ns) / 1e9;
+	r = compute_cpu(ret, before, now);
+	if (r < 0)
+		return r;
+	compute_io(ret, before, now);
+	return compute_processes(ret, before, now);
+}
+
+void vmv_rates_clear(struct vmv_rates *r)
+{
+	free(r->cores);
+	free(r->processes);
+	memset(r, 0, sizeof(*r));
+}

@@ -1,0 +1,65 @@
+#include "reports/response.h"
+
+#include "base/limits.h"
+#include "proto/json_write.h"
+
+#include <stdio.h>
+
+static const struct {
+	const char *code;
+	bool is_refusal;
+} codes[] = {
+	[VMV_OK] = { "INTERNAL", false },
+	[VMV_E_IO] = { "INTERNAL", false },
+	[VMV_E_PARSE] = { "BAD_ARGUMENT", true },
+	[VMV_E_RANGE] = { "BAD_ARGUMENT", true },
+	[VMV_E_UNKNOWN] = { "UNKNOWN_ACTION", true },
+	[VMV_E_DENIED] = { "NOT_ALLOWED", true },
+	[VMV_E_UNSUPPORTED] = { "UNSUPPORTED", true },
+	[VMV_E_BUSY] = { "BUSY", true },
+	[VMV_E_NOTFOUND] = { "NOT_FOUND", false },
+	[VMV_E_NOEXECUTOR] = { "NO_EXECUTOR", true },
+};
+
+const char *vmv_error_code(enum vmv_errc code)
+{
+	return codes[code].code;
+}
+
+bool vmv_error_is_refusal(enum vmv_errc code)
+{
+	return codes[code].is_refusal;
+}
+
+int vmv_response_write(struct vmv_jw *w, const char *stamp, const struct vmv_response *r)
+{
+	char error[VMV_ERROR_TEXT_MAX + 16] = "";
+
+	if (r->err)
+		(void)snprintf(error, sizeof(error), "%s%s",
+			       vmv_error_is_refusal(r->err->code) ? "refused: " : "", r->err->msg);
+	vmv_jw_open(w, NULL);
+	vmv_jw_str(w, "type", "response");
+	vmv_jw_str(w, "timestamp", stamp);
+	vmv_jw_str(w, "id", r->id);
+	vmv_jw_bool(w, "success", !r->err);
+	vmv_jw_int(w, "exit_code", r->err ? 1 : 0);
+	vmv_jw_str(w, "stdout", r->err || !r->text ? "" : r->text);
+	vmv_jw_str(w, "stderr", error);
+	vmv_jw_u64(w, "execution_time_ms", r->elapsed_ms);
+	vmv_jw_str(w, "command_type", r->command_type);
+	if (r->data)
+		vmv_jw_raw(w, "data", r->data, r->data_len);
+	else
+		vmv_jw_null(w, "data");
+	if (r->err) {
+		vmv_jw_str(w, "error", error);
+		vmv_jw_str(w, "error_code", vmv_error_code(r->err->code));
+	}
+	if (r->is_truncated)
+		vmv_jw_bool(w, "truncated", true);
+	if (r->is_lossy)
+		vmv_jw_bool(w, "lossy", true);
+	vmv_jw_close(w);
+	return vmv_jw_finish(w);
+}
