@@ -1,0 +1,283 @@
+#include "agent/keeper.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "reports/facts.h"
+#include "reports/metrics.h"
+#include "reports/rates.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct waiter {
+	struct waiter *next;
+	vmv_view_cb *cb;
+	void *arg;
+};
+
+enum phase {
+	IDLE,
+	FIRST, /* reading only to have something to compare with */
+	GAP,   /* waiting for the second */
+	FINAL, /* reading what is handed out */
+};
+
+struct vmv_keeper {
+	const struct vmv_clock *clock;
+	const struct vmv_metrics_options *options;
+	struct vmv_facts *facts;
+	struct vmv_rates rates;
+	struct vmv_address_memory addresses;
+	uint64_t address_changes;
+
+	/* Two earlier readings: the newer may be too young to compare with, then the older serves.
+	 */
+	struct vmv_baseline *older, *newer;
+	bool is_complete; /* facts and rates are of one whole reading */
+
+	enum phase phase;
+	struct waiter *current; /* served by the reading under way */
+	struct waiter *next;	/* asked after it began */
+	struct waiter *serving; /* being called */
+	struct event *step;	/* the next slice; the gap */
+};
+
+static void start(struct vmv_keeper *k);
+
+/* -- baselines ------------------------------------------------------------------------------- */
+
+static bool is_usable(const struct vmv_baseline *b, uint64_t now_ns)
+{
+	uint64_t age_ms;
+
+	if (!b)
+		return false;
+	age_ms = (now_ns - vmv_baseline_mono_ns(b)) / 1000000;
+	return age_ms >= VMV_CPU_AGE_MIN_MS && age_ms <= VMV_CPU_AGE_MAX_MS;
+}
+
+static const struct vmv_baseline *usable(const struct vmv_keeper *k, uint64_t now_ns)
+{
+	if (is_usable(k->newer, now_ns))
+		return k->newer;
+	return is_usable(k->older, now_ns) ? k->older : NULL;
+}
+
+/* The present reading becomes the newer one once that is old enough to be the older. */
+static void remember(struct vmv_keeper *k)
+{
+	struct vmv_baseline *b;
+	uint64_t now = vmv_facts_mono_ns(k->facts);
+
+	if (k->newer && (now - vmv_baseline_mono_ns(k->newer)) / 1000000 < VMV_CPU_AGE_MIN_MS)
+		return;
+	b = vmv_baseline_new(k->facts);
+	if (!b)
+		return; /* the next reading compares with an older one, or does the gap */
+	vmv_baseline_free(k->older);
+	k->older = k->newer;
+	k->newer = b;
+}
+
+/* -- waiters ----------------------------------------------------------------------------------- */
+
+static void serve(struct vmv_keeper *k, struct waiter **list, const struct vmv_view *view)
+{
+	struct waiter *w;
+
+	/* a callback may ask again, and that is for another reading */
+	k->serving = VMV_TAKE(*list, NULL);
+	while ((w = k->serving)) {
+		k->serving = w->next;
+		w->cb(w->arg, view);
+		free(w);
+	}
+}
+
+static void append(struct waiter **list, struct waiter *w)
+{
+	while (*list)
+		list = &(*list)->next;
+	*list = w;
+}
+
+void vmv_keeper_forget(struct vmv_keeper *k, const void *arg)
+{
+	struct waiter **lists[] = { &k->current, &k->next, &k->serving };
+
+	for (size_t i = 0; i < VMV_COUNTOF(lists); i++) {
+		for (struct waiter **p = lists[i]; *p;) {
+			struct waiter *w = *p;
+
+			if (w->arg == arg) {
+				*p = w->next;
+				free(w);
+			} else {
+				p = &w->next;
+			}
+		}
+	}
+}
+
+static struct vmv_view view_of(const struct vmv_keeper *k)
+{
+	return (struct vmv_view){ k->facts, &k->rates, &k->addresses, k->options };
+}
+
+/* -- reading
+ * --------------------------------------------------------------------------------------- */
+
+static void next_slice(struct vmv_keeper *k, uint32_t ms)
+{
+	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000 };
+
+	(void)event_add(k->step, &tv);
+}
+
+static void finish(struct vmv_keeper *k)
+{
+	const struct vmv_baseline *before = usable(k, vmv_facts_mono_ns(k->facts));
+	struct vmv_view view;
+
+	/* after the gap the first reading is younger than usable() asks for */
+	if (!before)
+		before = k->newer;
+	vmv_rates_clear(&k->rates);
+	k->is_complete = vmv_rates_compute(&k->rates, before, k->facts) == 0;
+	remember(k);
+	k->address_changes += vmv_address_memory_update(&k->addresses, k->facts, k->options,
+							vmv_mono_ms(k->clock));
+	k->phase = IDLE;
+	view = view_of(k);
+	serve(k, &k->current, k->is_complete ? &view : NULL);
+	if (k->phase == IDLE && k->next)
+		start(k);
+}
+
+static void on_step(evutil_socket_t fd, short what, void *arg)
+{
+	struct vmv_keeper *k = arg;
+
+	(void)fd;
+	(void)what;
+	if (k->phase == GAP) {
+		k->phase = FINAL;
+		vmv_facts_begin(k->facts);
+	}
+	if (vmv_facts_step(k->facts) == VMV_MORE) {
+		next_slice(k, 0);
+		return;
+	}
+	if (k->phase == FINAL) {
+		finish(k);
+		return;
+	}
+	/* whatever was remembered is of no use now */
+	vmv_baseline_free(k->newer);
+	k->newer = vmv_baseline_new(k->facts);
+	k->phase = GAP;
+	next_slice(k, VMV_CPU_GAP_MS);
+}
+
+static void start(struct vmv_keeper *k)
+{
+	k->current = VMV_TAKE(k->next, NULL);
+	k->phase = usable(k, vmv_mono_ns(k->clock)) ? FINAL : FIRST;
+	vmv_facts_begin(k->facts);
+	next_slice(k, 0);
+}
+
+static bool is_young(const struct vmv_keeper *k, uint32_t max_age_ms)
+{
+	uint64_t age_ms;
+
+	if (!k->is_complete || k->phase != IDLE)
+		return false;
+	age_ms = (vmv_mono_ns(k->clock) - vmv_facts_mono_ns(k->facts)) / 1000000;
+	return max_age_ms > 0 && (age_ms < max_age_ms || max_age_ms == UINT32_MAX);
+}
+
+int vmv_keeper_ask(struct vmv_keeper *k, uint32_t max_age_ms, vmv_view_cb *cb, void *arg)
+{
+	struct waiter *w;
+
+	if (is_young(k, max_age_ms)) {
+		struct vmv_view view = view_of(k);
+
+		cb(arg, &view);
+		return 0;
+	}
+	w = malloc(sizeof(*w));
+	if (!w)
+		return -ENOMEM;
+	*w = (struct waiter){ .cb = cb, .arg = arg };
+	/* until the second reading begins, what will be handed out is still to be read */
+	if (k->phase == FIRST || k->phase == GAP || (k->phase == FINAL && max_age_ms > 0))
+		append(&k->current, w);
+	else
+		append(&k->next, w);
+	if (k->phase == IDLE)
+		start(k);
+	return 0;
+}
+
+/* -- life ---------------------------------------------------------------------------------------
+ */
+
+struct vmv_keeper *vmv_keeper_new(struct event_base *base, const struct vmv_clock *clock,
+				  const struct vmv_root *root,
+				  const struct vmv_metrics_options *options)
+{
+	struct vmv_keeper *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	k->clock = clock;
+	k->options = options;
+	k->facts = vmv_facts_new(root, clock);
+	k->step = event_new(base, -1, 0, on_step, k);
+	if (!k->facts || !k->step) {
+		vmv_keeper_free(k);
+		return NULL;
+	}
+	return k;
+}
+
+void vmv_keeper_free(struct vmv_keeper *k)
+{
+	if (!k)
+		return;
+	if (k->step)
+		event_free(k->step);
+	serve(k, &k->current, NULL);
+	serve(k, &k->next, NULL);
+	vmv_baseline_free(k->older);
+	vmv_baseline_free(k->newer);
+	vmv_rates_clear(&k->rates);
+	vmv_address_memory_clear(&k->addresses);
+	vmv_facts_free(k->facts);
+	free(k);
+}
+
+const struct vmv_facts *vmv_keeper_facts(const struct vmv_keeper *k)
+{
+	return k->facts;
+}
+
+uint64_t vmv_keeper_address_changes(const struct vmv_keeper *k)
+{
+	return k->address_changes;
+}
+
+bool vmv_keeper_has_address(const struct vmv_keeper *k)
+{
+	return k->addresses.had_any;
+}
+
+bool vmv_keeper_doubts(const struct vmv_keeper *k)
+{
+	return k->addresses.is_doubted;
+}

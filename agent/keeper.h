@@ -1,0 +1,38 @@
+/* Keeps the facts: reads them when somebody asks, once for all who ask, slice by slice. */
+#ifndef VMV_AGENT_KEEPER_H
+#define VMV_AGENT_KEEPER_H
+
+#include "commands/request.h"
+
+#include <stdint.h>
+
+struct event_base;
+struct vmv_clock;
+struct vmv_keeper;
+struct vmv_root;
+
+/* All pointers are borrowed for the keeper's life. NULL: out of memory. */
+struct vmv_keeper *vmv_keeper_new(struct event_base *base, const struct vmv_clock *clock,
+				  const struct vmv_root *root,
+				  const struct vmv_metrics_options *options);
+
+/* Whoever still waits is called with NULL. */
+void vmv_keeper_free(struct vmv_keeper *k);
+
+/* Calls back once, in a later turn of the loop or at once, with a reading not older than max_age_ms
+ * (0: one that begins now) and rates over at least VMV_CPU_AGE_MIN_MS where there is a reading to
+ * compare with, else over VMV_CPU_GAP_MS. Returns 0 or -ENOMEM. */
+int vmv_keeper_ask(struct vmv_keeper *k, uint32_t max_age_ms, vmv_view_cb *cb, void *arg);
+
+/* Those who wait with this arg are not called any more. */
+void vmv_keeper_forget(struct vmv_keeper *k, const void *arg);
+
+/* The latest reading; NULL when there is none. */
+const struct vmv_facts *vmv_keeper_facts(const struct vmv_keeper *k);
+
+/* How many addresses' changes were seen, and whether the last address's end is still doubted. */
+uint64_t vmv_keeper_address_changes(const struct vmv_keeper *k);
+bool vmv_keeper_has_address(const struct vmv_keeper *k);
+bool vmv_keeper_doubts(const struct vmv_keeper *k);
+
+#endif

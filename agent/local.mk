@@ -1,0 +1,24 @@
+noinst_LIBRARIES += agent/libagent.a
+agent_libagent_a_SOURCES = \
+	agent/agent.c agent/agent.h \
+	agent/events.h \
+	agent/identity.c agent/identity.h \
+	agent/keeper.c agent/keeper.h \
+	agent/notify.c agent/notify.h \
+	agent/options.c agent/options.h \
+	agent/poll.c agent/poll.h \
+	agent/session.c agent/session.h \
+	agent/settings.c agent/settings.h \
+	agent/state.c agent/state.h
+agent_libagent_a_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' \
+	$(EVENT_CFLAGS) $(JSONC_CFLAGS) $(LIBSYSTEMD_CFLAGS)
+
+agent_libs = agent/libagent.a commands/libcommands.a reports/libreports.a \
+	collectors/libcollectors.a virtio/libvirtio.a watch/libwatch.a proto/libproto.a \
+	base/libbase.a $(EVENT_LIBS) $(JSONC_LIBS) $(LIBUDEV_LIBS) $(MOUNT_LIBS) $(INIH_LIBS) \
+	$(NETTLE_LIBS) $(LIBSYSTEMD_LIBS)
+
+sbin_PROGRAMS += vmvitalsd
+vmvitalsd_SOURCES = agent/main.c
+vmvitalsd_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"'
+vmvitalsd_LDADD = $(agent_libs)

@@ -1,0 +1,69 @@
+#include "agent/agent.h"
+#include "agent/options.h"
+#include "agent/settings.h"
+#include "base/err.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+static int serve(const struct vmv_options *o, struct vmv_config *config)
+{
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+	struct vmv_agent *agent;
+	struct vmv_err err = { 0 };
+	int r;
+
+	(void)sigaction(SIGPIPE, &ignore, NULL); /* a write to a peer that left says EPIPE */
+	r = vmv_agent_new(&agent, o, config, secure_getenv("INFINIBAY_VM_ID"), &err);
+	if (r == 0) {
+		r = o->mode == VMV_MODE_ONCE ? vmv_agent_once(agent, stdout, &err)
+					     : vmv_agent_run(agent, &err);
+		vmv_agent_free(agent);
+	}
+	if (r < 0)
+		vmv_log(VMV_LOG_ERROR, "main", "%s", err.msg);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int with_config(const struct vmv_options *o)
+{
+	struct vmv_config *config;
+	struct vmv_err err = { 0 };
+
+	if (vmv_config_load(&config, o->config, &o->overrides, &err) < 0) {
+		vmv_log(VMV_LOG_ERROR, "main", "%s", err.msg);
+		return EX_CONFIG;
+	}
+	if (o->mode == VMV_MODE_DUMP)
+		vmv_settings_dump(vmv_agent_settings, vmv_n_agent_settings, config, stdout);
+	if (o->mode == VMV_MODE_DUMP || o->mode == VMV_MODE_CHECK) {
+		vmv_config_free(config);
+		return fflush(stdout) == EOF ? EX_IOERR : EXIT_SUCCESS;
+	}
+	(void)vmv_log_set_levels(config->log_level, NULL);
+	return serve(o, config);
+}
+
+int main(int argc, char **argv)
+{
+	struct vmv_options o;
+	int status = EXIT_SUCCESS;
+
+	vmv_log_open("vmvitalsd");
+	if (vmv_options_parse(&o, argc, argv) < 0) {
+		(void)fprintf(stderr, "Try 'vmvitalsd --help'.\n");
+		status = EX_USAGE;
+	} else if (o.mode == VMV_MODE_HELP) {
+		vmv_options_help(stdout);
+	} else if (o.mode == VMV_MODE_VERSION) {
+		(void)printf("vmvitalsd %s\n", PACKAGE_VERSION);
+	} else {
+		status = with_config(&o);
+	}
+	free(o.overrides.list);
+	return status;
+}

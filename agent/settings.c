@@ -1,0 +1,187 @@
+#include "agent/settings.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "commands/command.h"
+#include "virtio/spec.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const levels[] = {
+	[VMV_MONITOR] = "monitor",
+	[VMV_OPERATE] = "operate",
+	[VMV_FULL] = "full",
+	NULL,
+};
+
+static const char *const command_types[] = {
+	[VMV_TYPE_CLASS] = "class",
+	[VMV_TYPE_ACTION] = "action",
+	NULL,
+};
+
+static int check_channel(const char *value, struct vmv_err *err)
+{
+	struct vmv_spec spec;
+
+	return vmv_spec_parse(value, &spec, err);
+}
+
+static int check_vm_id(const char *value, struct vmv_err *err)
+{
+	size_t len = strlen(value);
+
+	for (size_t i = 0; i < len; i++)
+		if (value[i] <= 0x20 || value[i] >= 0x7f || value[i] == '"' || value[i] == '\\')
+			len = VMV_ID_MAX + 1;
+	if (len > VMV_ID_MAX)
+		return vmv_fail(
+			err, VMV_E_RANGE, EINVAL,
+			"[agent] vm_id: at most %d printable ASCII characters without blanks",
+			VMV_ID_MAX);
+	return 0;
+}
+
+static int check_action(const char *value, struct vmv_err *err)
+{
+	if (vmv_command_find(value) || strcmp(value, "UnsafeCommand") == 0)
+		return 0;
+	/* a misspelt deny would allow what was to be forbidden */
+	return vmv_fail(err, VMV_E_RANGE, EINVAL, "[policy] deny: there is no action '%.60s'",
+			value);
+}
+
+const struct vmv_setting vmv_agent_settings[] = {
+	{ "agent", "channel", VMV_SETTING(VMV_SET_LIST, channels), .option = "channel",
+	  .fallback = "virtio:org.vmvitals.agent.0 virtio:org.infinibay.agent", .unit = "SPEC",
+	  .check = check_channel,
+	  .help = "Where hosts are served; one a line. virtio:NAME, path:DEVICE, unix-listen:PATH, "
+		  "unix-connect:PATH, vsock-listen:PORT or stdio." },
+	{ "agent", "vm_id", VMV_SETTING(VMV_SET_TEXT, vm_id), .option = "vm-id", .fallback = "",
+	  .unit = "ID", .check = check_vm_id,
+	  .help = "Name of this guest for its hosts; empty: INFINIBAY_VM_ID, else the machine "
+		  "id." },
+	{ "agent", "log_level", VMV_SETTING(VMV_SET_TEXT, log_level), .option = "log-level",
+	  .fallback = "info", .unit = "LEVEL", .check = vmv_log_check_levels,
+	  .help = "error, warning, notice, info or debug; per subsystem: info,channel=debug." },
+	{ "agent", "root", VMV_SETTING(VMV_SET_TEXT, root), .option = "root", .fallback = "/",
+	  .unit = "DIR", .help = "Where proc/, sys/ and etc/ are found." },
+	{ "agent", "stop_grace", VMV_SETTING(VMV_SET_U64, stop_grace_s), .max = 60, .fallback = "5",
+	  .unit = "S",
+	  .help = "Seconds that running commands get to finish when the agent stops." },
+
+	{ "metrics", "interval", VMV_SETTING(VMV_SET_U64, interval_s), .min = 1, .max = 3600,
+	  .option = "interval", .fallback = "30", .unit = "S",
+	  .help = "Seconds between metrics messages; below 5 for demonstrations." },
+	{ "metrics", "processes", VMV_SETTING(VMV_SET_U64, processes), .max = 200, .fallback = "20",
+	  .unit = "N", .help = "Processes in a metrics message." },
+	{ "metrics", "cmdline", VMV_SETTING(VMV_SET_BOOL, has_cmdline), .fallback = "yes",
+	  .help = "Tell command lines of processes." },
+
+	{ "health", "interval", VMV_SETTING(VMV_SET_U64, health_interval_s), .min = 10, .max = 3600,
+	  .fallback = "60", .unit = "S",
+	  .help = "Seconds between evaluations of the agent's health." },
+
+	{ "network", "exclude", VMV_SETTING(VMV_SET_LIST, exclude),
+	  .fallback = "docker* br-* veth* virbr* cni* flannel* cali* lxc* podman* kube-*",
+	  .unit = "PATTERN",
+	  .help = "Interfaces that are not reported; blanks separate patterns." },
+	{ "network", "report_ipv6", VMV_SETTING(VMV_SET_BOOL, report_ipv6), .fallback = "no",
+	  .help = "Report global IPv6 addresses, too." },
+
+	{ "protocol", "line_in", VMV_SETTING(VMV_SET_U64, line_in_mib), .min = 1, .max = 64,
+	  .fallback = "8", .unit = "MIB", .help = "Longest line taken from a host, in MiB." },
+	{ "protocol", "queue_high", VMV_SETTING(VMV_SET_U64, queue_high_mib), .min = 1, .max = 64,
+	  .fallback = "4", .unit = "MIB",
+	  .help = "Answers queued, in MiB, above which requests are refused as busy." },
+	{ "protocol", "in_flight", VMV_SETTING(VMV_SET_U64, in_flight), .min = 8, .max = 1024,
+	  .fallback = "64", .unit = "N",
+	  .help = "Commands of one channel that may be unanswered at a time." },
+
+	{ "policy", "level", VMV_SETTING(VMV_SET_ENUM, policy_level), .choices = levels,
+	  .fallback = "monitor", .unit = "LEVEL",
+	  .help = "What hosts may do; more than monitor takes the executor." },
+	{ "policy", "deny", VMV_SETTING(VMV_SET_LIST, deny), .fallback = "", .unit = "ACTION",
+	  .check = check_action, .help = "Actions that are refused whatever the level." },
+	{ "policy", "require_signature", VMV_SETTING(VMV_SET_BOOL, require_signature),
+	  .fallback = "no", .help = "Refuse reading commands, too, unless they are signed." },
+
+	{ "compat", "command_type", VMV_SETTING(VMV_SET_ENUM, command_type),
+	  .choices = command_types, .fallback = "class",
+	  .help = "What responses carry as command_type: safe and unsafe, or the action's name." },
+
+	{ "scripts", "enabled", VMV_SETTING(VMV_SET_BOOL, scripts_enabled), .fallback = "yes",
+	  .help = "Ask hosts for pending scripts where scripts can run." },
+	{ "scripts", "poll", VMV_SETTING(VMV_SET_U64, scripts_poll_s), .min = 60, .max = 86400,
+	  .zero_ok = true, .fallback = "600", .unit = "S",
+	  .help = "Seconds between such questions; 0: only once in a session." },
+
+	{ "events", "agent_event_rate", VMV_SETTING(VMV_SET_U64, agent_event_rate), .min = 1,
+	  .max = 600, .fallback = "10", .unit = "N",
+	  .help = "agent_event messages per minute and channel." },
+};
+const size_t vmv_n_agent_settings = sizeof(vmv_agent_settings) / sizeof(vmv_agent_settings[0]);
+
+static int apply(struct vmv_config *c, const struct vmv_overrides *o, struct vmv_err *err)
+{
+	vmv_settings_new_source(vmv_agent_settings, vmv_n_agent_settings, c);
+	for (size_t i = 0; i < o->n; i++) {
+		const struct vmv_setting *s = o->list[i].setting;
+		int r = vmv_settings_set(vmv_agent_settings, vmv_n_agent_settings, c, s->section,
+					 s->key, o->list[i].value, err);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int check_whole(const struct vmv_config *c, struct vmv_err *err)
+{
+	if (c->channels.n > VMV_CHANNELS_MAX)
+		return vmv_fail(err, VMV_E_RANGE, EINVAL, "more than %d channels",
+				VMV_CHANNELS_MAX);
+	for (size_t i = 0; i < c->channels.n; i++)
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(c->channels.items[i], c->channels.items[k]) == 0)
+				return vmv_fail(err, VMV_E_RANGE, EINVAL,
+						"channel '%s' is named twice",
+						c->channels.items[i]);
+	return 0;
+}
+
+int vmv_config_load(struct vmv_config **ret, const char *path, const struct vmv_overrides *o,
+		    struct vmv_err *err)
+{
+	struct vmv_config *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c || vmv_settings_defaults(vmv_agent_settings, vmv_n_agent_settings, c) < 0) {
+		vmv_config_free(c);
+		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
+	}
+	r = vmv_settings_load_all(vmv_agent_settings, vmv_n_agent_settings, c,
+				  path ? path : VMV_CONFIG_PATH, path != NULL, err);
+	if (r == 0)
+		r = apply(c, o, err);
+	if (r == 0)
+		r = check_whole(c, err);
+	if (r < 0) {
+		vmv_config_free(c);
+		return r;
+	}
+	*ret = c;
+	return 0;
+}
+
+void vmv_config_free(struct vmv_config *c)
+{
+	if (!c)
+		return;
+	vmv_settings_free(vmv_agent_settings, vmv_n_agent_settings, c);
+	free(c);
+}
