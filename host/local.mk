@@ -1,0 +1,24 @@
+noinst_LIBRARIES += host/libhost.a
+host_libhost_a_SOURCES = \
+	host/answer.c host/answer.h \
+	host/cli.c host/cli.h \
+	host/client.c host/client.h \
+	host/exits.c host/exits.h \
+	host/identity.c host/identity.h \
+	host/listing.c host/listing.h \
+	host/options.c host/options.h \
+	host/rates.c host/rates.h \
+	host/show.c host/show.h \
+	host/term.c host/term.h \
+	host/text.c host/text.h \
+	host/verbs.c host/verbs.h \
+	host/vitals.c host/vitals.h \
+	host/watch.c host/watch.h
+host_libhost_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS)
+
+bin_PROGRAMS += vmvitals
+vmvitals_SOURCES = host/main.c
+vmvitals_LDADD = host/libhost.a proto/libproto.a base/libbase.a \
+	$(JSONC_LIBS) $(INIH_LIBS) $(LIBSYSTEMD_LIBS) -lm
+
+dist_man_MANS += man/vmvitals.1

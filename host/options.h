@@ -1,0 +1,62 @@
+/* The options of vmvitals: one table, from which parser and help come. */
+#ifndef VMV_HOST_OPTIONS_H
+#define VMV_HOST_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct vmv_err;
+
+#define VMV_SOCKET_DEFAULT "/run/vmvitals/agent.sock"
+
+/* Plain values. */
+struct vmv_options {
+	const char *socket; /* borrowed from argv or the environment */
+	uint64_t timeout_ms;
+	uint64_t interval_ms;
+	uint64_t count; /* 0: no end */
+	bool is_json;
+	bool no_color;
+	bool wants_help;
+	bool wants_version;
+	char *const *operands; /* verb and what follows it; borrowed from argv */
+	size_t n_operands;
+	unsigned given; /* VMV_OPT_ bits of the options that were given */
+};
+
+/* Options that only some verbs have. */
+enum {
+	VMV_OPT_INTERVAL = 1 << 0,
+	VMV_OPT_COUNT = 1 << 1,
+};
+
+enum vmv_option_type {
+	VMV_OPTION_FLAG,    /* bool */
+	VMV_OPTION_TEXT,    /* const char *, not empty */
+	VMV_OPTION_SECONDS, /* uint64_t, milliseconds; a number with up to 3 decimals */
+	VMV_OPTION_NUMBER,  /* uint64_t */
+};
+
+struct vmv_option {
+	const char *name;
+	const char *arg; /* what stands for its argument in the help; NULL: it has none */
+	const char *help;
+	enum vmv_option_type type;
+	char letter;	   /* 0: none */
+	unsigned bit;	   /* VMV_OPT_; 0: every verb has it */
+	uint64_t min, max; /* of the value, in the unit it is kept in */
+	size_t offset;	   /* in struct vmv_options */
+};
+
+/* Sorted by name. */
+extern const struct vmv_option vmv_options[];
+extern const size_t vmv_n_options;
+
+/* Options may stand before and behind the verb; "--" ends them. socket and no_color are what the
+ * environment says (NULL: nothing). argv is permuted. Returns 0, or -EINVAL with err set:
+ * VMV_E_UNKNOWN no such option, VMV_E_RANGE a missing or bad argument. */
+int vmv_options_parse(int argc, char **argv, const char *env_socket, const char *env_no_color,
+		      struct vmv_options *ret, struct vmv_err *err);
+
+#endif
