@@ -1,0 +1,25 @@
+#!/bin/sh
+# Enforces the layering of docs/ARCHITECTURE.md: a folder's sources may include only headers of
+# that folder and of the folders named after it here.
+set -eu
+cd "${top_srcdir:-.}"
+status=0
+allow() {
+	from=$1
+	ok=$(printf '%s|' "$@")
+	if grep -nE '^[[:space:]]*#[[:space:]]*include "' "$from"/*.[ch] |
+		grep -vE "include \"(${ok%|})/"; then
+		echo "^ $from/ may include only: $*"
+		status=1
+	fi
+}
+allow base
+allow collectors base
+allow proto base
+allow virtio base
+allow watch base
+allow reports base collectors proto virtio watch
+allow commands reports base collectors proto virtio watch
+allow agent commands reports base collectors proto virtio watch
+allow host base proto virtio
+exit $status
