@@ -30,6 +30,9 @@
 
 #define SUBSYS "session"
 
+#define ENTRIES_BURST	  60	/* port_opened, port_closed: 30 sessions, */
+#define ENTRIES_REFILL_MS 10000 /* then three a minute */
+
 /* Lines that could not be used, told to the host at most once per VMV_REPORT_MS. */
 struct complaint {
 	uint64_t pending; /* not told yet */
@@ -54,7 +57,7 @@ struct vmv_session {
 	uint64_t metrics_due_ms;
 	bool is_reading;     /* a metrics message is on its way */
 	bool metrics_failed; /* said so */
-	struct vmv_bucket keep_alives, notices;
+	struct vmv_bucket keep_alives, notices, entries;
 	uint64_t suppressed; /* notices */
 	struct complaint malformed, oversize;
 
@@ -140,9 +143,12 @@ void vmv_session_hello(void *session, struct vmv_hello *ret)
 	};
 }
 
-static void log_port(const struct vmv_session *s, const char *message_id, const char *event,
+/* A host that connects for every question would fill the journal: beyond a burst its coming and
+ * going is said at debug level only. */
+static void log_port(struct vmv_session *s, const char *message_id, const char *event,
 		     const char *text)
 {
+	bool is_loud = vmv_bucket_take(&s->entries, now_ms(s));
 	const struct vmv_log_field fields[] = {
 		{ "VMVITALS_EVENT", event },
 		{ "VMVITALS_CHANNEL", name_of(s) },
@@ -150,8 +156,8 @@ static void log_port(const struct vmv_session *s, const char *message_id, const 
 		{ NULL, NULL },
 	};
 
-	vmv_log_entry(VMV_LOG_INFO, SUBSYS, message_id, fields, "%s: %s, session %s", name_of(s),
-		      text, s->id);
+	vmv_log_entry(is_loud ? VMV_LOG_INFO : VMV_LOG_DEBUG, SUBSYS, message_id, fields,
+		      "%s: %s, session %s", name_of(s), text, s->id);
 }
 
 static bool greet(struct vmv_session *s)
@@ -232,7 +238,12 @@ static void on_detached(void *arg, enum vmv_detach why)
 		[VMV_DETACH_CLOSED] = "channel given up",
 	};
 
-	end(arg, words[why]);
+	struct vmv_session *s = arg;
+
+	end(s, words[why]);
+	/* lines left over stay in the framer: they may be the next host's */
+	(void)event_del(s->more);
+	vmv_channel_pause(s->channel, false);
 }
 
 static void on_expired(void *arg)
@@ -252,7 +263,9 @@ void vmv_session_renew(void *session)
 	if (!s->is_attached)
 		return;
 	end(s, "new session asked for");
-	s->epoch++; /* what was asked in the old one is not answered in the new one */
+	/* what was asked in the old one is not answered in the new one */
+	s->epoch++;
+	vmv_channel_drop(s->channel);
 	begin(s);
 }
 
@@ -303,20 +316,20 @@ static void send_metrics(struct vmv_session *s, const struct vmv_view *view)
 static void on_view(void *arg, const struct vmv_view *view)
 {
 	struct vmv_session *s = arg;
-	uint64_t pause, base;
+	uint64_t pause, next;
 
 	s->is_reading = false;
 	if (!s->is_attached)
 		return;
 	send_metrics(s, view);
-	/* a fixed grid: what is due is counted from when the last one was due. The first pause is
-	 * shortened at random: many guests may have been greeted by one host at one moment. */
+	/* The first pause is shortened at random: many guests may have been greeted by one host at
+	 * one moment. From then on a fixed grid: counted from when the last one was due. */
 	pause = metrics_pause(s);
 	if (s->metrics_ms == 0)
 		pause -= vmv_random_below((uint32_t)(pause / 2));
 	s->metrics_ms = now_ms(s);
-	base = s->metrics_due_ms + pause > s->metrics_ms ? s->metrics_due_ms : s->metrics_ms;
-	schedule_metrics(s, (base ? base : s->metrics_ms) + pause);
+	next = s->metrics_due_ms + pause;
+	schedule_metrics(s, next > s->metrics_ms ? next : s->metrics_ms + pause);
 }
 
 static void ask_metrics(struct vmv_session *s)
@@ -913,6 +926,8 @@ int vmv_session_new(struct vmv_session **ret, const struct vmv_session_env *env,
 	s->env = env;
 	s->notices = VMV_BUCKET(rate, 60000 / rate);
 	s->notices.filled_ms = now_ms(s);
+	s->entries = VMV_BUCKET(ENTRIES_BURST, ENTRIES_REFILL_MS);
+	s->entries.filled_ms = now_ms(s);
 	vmv_framer_init(&s->framer, c->line_in_mib * VMV_MIB);
 	if (!make_events(s)) {
 		vmv_session_free(s);

@@ -2,13 +2,17 @@
 
 #include "base/clock.h"
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "collectors/os.h"
 #include "proto/json_write.h"
 
+#include <errno.h>
+#include <string.h>
 #include <sys/timex.h>
 #include <time.h>
 
 #define PROTOCOL_VERSION 1
+#define SHORT_TEXT	 24 /* bytes; each may take three characters on the wire */
 
 static void write_os(struct vmv_jw *w, const struct vmv_os_sample *os)
 {
@@ -80,7 +84,12 @@ void vmv_hello_members(struct vmv_jw *w, const struct vmv_hello *h)
 	write_limits(w, h);
 }
 
-int vmv_hello_write(struct vmv_jw *w, const char *stamp, const struct vmv_hello *h)
+static void cut(char *text, size_t max)
+{
+	text[vmv_utf8_cut(text, strlen(text), max)] = '\0';
+}
+
+static int write_once(struct vmv_jw *w, const char *stamp, const struct vmv_hello *h)
 {
 	vmv_jw_open(w, NULL);
 	vmv_jw_str(w, "type", "handshake");
@@ -89,4 +98,25 @@ int vmv_hello_write(struct vmv_jw *w, const char *stamp, const struct vmv_hello 
 	vmv_hello_members(w, h);
 	vmv_jw_close(w);
 	return vmv_jw_finish(w);
+}
+
+int vmv_hello_write(struct vmv_jw *w, const char *stamp, const struct vmv_hello *h)
+{
+	struct vmv_hello shorter = *h;
+	struct vmv_os_sample os = *h->os;
+	struct vmv_jw_mark mark = vmv_jw_mark(w);
+	int r = write_once(w, stamp, h);
+
+	if (r != -EFBIG)
+		return r;
+	/* a handshake must go: names somebody made up are cut */
+	vmv_jw_rewind(w, mark);
+	cut(os.id, SHORT_TEXT);
+	cut(os.version_id, SHORT_TEXT);
+	cut(os.pretty_name, SHORT_TEXT);
+	cut(os.kernel, SHORT_TEXT);
+	cut(os.arch, SHORT_TEXT);
+	cut(os.hostname, SHORT_TEXT);
+	shorter.os = &os;
+	return write_once(w, stamp, &shorter);
 }

@@ -785,6 +785,11 @@ int vmv_channel_begin(struct vmv_channel *ch, const char *line, size_t len)
 	return r;
 }
 
+void vmv_channel_drop(struct vmv_channel *ch)
+{
+	vmv_outq_clear(&ch->queue);
+}
+
 void vmv_channel_release(struct vmv_channel *ch)
 {
 	vmv_outq_release(&ch->queue);

@@ -91,6 +91,7 @@ void vmv_channel_poke(struct vmv_channel *ch);
 int vmv_channel_send(struct vmv_channel *ch, enum vmv_class class, unsigned sub, const char *line,
 		     size_t len);
 int vmv_channel_begin(struct vmv_channel *ch, const char *line, size_t len);
+void vmv_channel_drop(struct vmv_channel *ch); /* everything queued */
 void vmv_channel_release(struct vmv_channel *ch);
 void vmv_channel_ack(struct vmv_channel *ch, uint64_t bytes);
 
