@@ -7,7 +7,11 @@ agent_libagent_a_SOURCES = \
 	agent/notify.c agent/notify.h \
 	agent/options.c agent/options.h \
 	agent/poll.c agent/poll.h \
-	agent/session.c agent/session.h \
+	agent/session.c agent/session.h agent/session_impl.h \
+	agent/session_commands.c \
+	agent/session_complaints.c \
+	agent/session_messages.c \
+	agent/session_metrics.c \
 	agent/settings.c agent/settings.h \
 	agent/state.c agent/state.h
 agent_libagent_a_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' \
@@ -20,5 +24,5 @@ agent_libs = agent/libagent.a commands/libcommands.a reports/libreports.a \
 
 sbin_PROGRAMS += vmvitalsd
 vmvitalsd_SOURCES = agent/main.c
-vmvitalsd_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"'
+vmvitalsd_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' $(EVENT_CFLAGS)
 vmvitalsd_LDADD = $(agent_libs)

@@ -4,11 +4,17 @@
 #include "base/err.h"
 #include "base/log.h"
 
-#include <errno.h>
+#include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sysexits.h>
+
+/* libevent says on its own what we find out from return values. */
+static void on_libevent(int severity, const char *text)
+{
+	vmv_log(severity == EVENT_LOG_ERR ? VMV_LOG_ERROR : VMV_LOG_DEBUG, "libevent", "%s", text);
+}
 
 static int serve(const struct vmv_options *o, struct vmv_config *config)
 {
@@ -17,6 +23,7 @@ static int serve(const struct vmv_options *o, struct vmv_config *config)
 	struct vmv_err err = { 0 };
 	int r;
 
+	event_set_log_callback(on_libevent);
 	(void)sigaction(SIGPIPE, &ignore, NULL); /* a write to a peer that left says EPIPE */
 	r = vmv_agent_new(&agent, o, config, secure_getenv("INFINIBAY_VM_ID"), &err);
 	if (r == 0) {

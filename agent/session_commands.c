@@ -1,0 +1,229 @@
+#include "agent/session_impl.h"
+
+#include "agent/events.h"
+#include "agent/keeper.h"
+#include "agent/settings.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "commands/judge.h"
+#include "commands/request.h"
+#include "proto/json_read.h"
+#include "proto/json_write.h"
+#include "reports/response.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void unlink_request(struct vmv_session *s, struct vmv_request *req)
+{
+	struct vmv_request **p = &s->requests;
+
+	while (*p && *p != req)
+		p = &(*p)->next;
+	if (!*p)
+		return;
+	*p = req->next;
+	if (req->command && (req->command->flags & VMV_COMMAND_ASYNC))
+		s->in_flight--;
+}
+
+static const char *type_word(const struct vmv_session *s, const struct vmv_request *req)
+{
+	if (!req->command)
+		return req->is_unsafe ? "unsafe" : "safe";
+	return s->env->config->command_type == VMV_TYPE_ACTION ? req->command->name : "safe";
+}
+
+/* The one place where a response is made. */
+static void respond(struct vmv_session *s, const struct vmv_request *req, const struct vmv_err *err,
+		    const char *text, const char *data, size_t data_len, bool is_lossy)
+{
+	char stamp[VMV_STAMP_SIZE];
+	struct vmv_response r = {
+		.id = req->id,
+		.command_type = type_word(s, req),
+		.elapsed_ms = vmv_session_now_ms(s) - req->began_ms,
+		.err = err,
+		.text = text,
+		.data = data,
+		.data_len = data_len,
+		.is_truncated = req->is_truncated,
+		.is_lossy = is_lossy,
+	};
+	struct vmv_jw w;
+
+	vmv_session_stamp(s, stamp);
+	vmv_jw_init(&w, VMV_RESPONSE_MAX);
+	if (vmv_response_write(&w, stamp, &r) == -EFBIG) {
+		static const struct vmv_err too_long = { VMV_E_IO, 0, "the answer is too long" };
+
+		vmv_jw_free(&w);
+		vmv_jw_init(&w, VMV_RESPONSE_MAX);
+		r.err = &too_long;
+		r.data = NULL;
+		(void)vmv_response_write(&w, stamp, &r);
+	}
+	(void)vmv_session_send(s, VMV_CLASS_REPLY, &w);
+}
+
+static void answer(struct vmv_request *req, const struct vmv_err *err, const char *text,
+		   const struct vmv_jw *data)
+{
+	struct vmv_session *s = req->session;
+
+	unlink_request(s, req);
+	if (req->epoch != s->epoch && req->epoch != UINT64_MAX)
+		s->stats.late++;
+	else if (err)
+		respond(s, req, err, NULL, NULL, 0, false);
+	else
+		respond(s, req, NULL, text, data ? data->buf.data : NULL, data ? data->buf.len : 0,
+			data && data->is_lossy);
+	json_object_put(req->message);
+	free(req);
+}
+
+static void refuse(struct vmv_session *s, struct vmv_request *req, const struct vmv_err *err,
+		   const char *data)
+{
+	const struct vmv_log_field fields[] = {
+		{ "VMVITALS_EVENT", "command_refused" },
+		{ "VMVITALS_CHANNEL", vmv_session_name(s) },
+		{ "VMVITALS_SESSION", s->id },
+		{ "VMVITALS_COMMAND", req->command ? req->command->name : NULL },
+		{ "VMVITALS_COMMAND_ID", req->id },
+		{ "VMVITALS_RESULT", vmv_error_code(err->code) },
+		{ NULL, NULL },
+	};
+
+	s->stats.refused++;
+	/* what reads is not worth an entry at the usual level: a host can make any number of them
+	 */
+	vmv_log_entry(req->command && req->command->level > VMV_MONITOR ? VMV_LOG_NOTICE
+									: VMV_LOG_DEBUG,
+		      VMV_SESSION_SUBSYS, VMV_MSG_REFUSED, fields, "%s: command refused: %s",
+		      vmv_session_name(s), vmv_error_code(err->code));
+	respond(s, req, err, NULL, data, data ? strlen(data) : 0, false);
+	json_object_put(req->message);
+	free(req);
+}
+
+static bool is_in_flight(const struct vmv_session *s, const char *id)
+{
+	for (const struct vmv_request *r = s->requests; r; r = r->next)
+		if (strcmp(r->id, id) == 0)
+			return true;
+	return false;
+}
+
+/* Takes a reference of message of its own. */
+static struct vmv_request *new_request(struct vmv_session *s, struct json_object *message,
+				       const char *id)
+{
+	struct vmv_request *req = calloc(1, sizeof(*req));
+
+	if (!req)
+		return NULL;
+	req->services = s->env->services;
+	req->agent = s->env->agent;
+	req->session = s;
+	req->message = json_object_get(message);
+	(void)snprintf(req->id, sizeof(req->id), "%s", id);
+	req->began_ms = vmv_session_now_ms(s);
+	req->epoch = s->epoch;
+	req->answer = answer;
+	return req;
+}
+
+static bool is_overloaded(const struct vmv_session *s, const struct vmv_command *c)
+{
+	const struct vmv_outq *q = vmv_channel_queue(s->channel);
+
+	if (vmv_outq_reply_bytes(q) > s->env->config->queue_high_mib * VMV_MIB)
+		return true;
+	return (c->flags & VMV_COMMAND_ASYNC) && s->in_flight >= s->env->config->in_flight;
+}
+
+static void run(struct vmv_session *s, struct vmv_request *req)
+{
+	const struct vmv_command *c = req->command;
+
+	req->next = s->requests;
+	s->requests = req;
+	if (c->flags & VMV_COMMAND_ASYNC)
+		s->in_flight++;
+	if (c->flags & VMV_COMMAND_VMVITALS)
+		s->is_vmvitals = true;
+	if (c->flags & VMV_COMMAND_RENEWS)
+		req->epoch = UINT64_MAX; /* belongs to the session in which it is answered */
+	c->run(req);
+}
+
+void vmv_session_command(struct vmv_session *s, struct json_object *message)
+{
+	const struct vmv_policy policy = {
+		.deny = (const char *const *)s->env->config->deny.items,
+		.n_deny = s->env->config->deny.n,
+		.requires_signature = s->env->config->require_signature,
+		.has_executor = false,
+	};
+	const char *id = vmv_command_id(message);
+	struct vmv_request *req;
+	struct vmv_err err = { 0 };
+	int r;
+
+	if (!id) {
+		s->stats.ignored++;
+		return;
+	}
+	if (is_in_flight(s, id)) {
+		s->stats.duplicates++;
+		return;
+	}
+	req = new_request(s, message, id);
+	if (!req) {
+		s->stats.ignored++;
+		return;
+	}
+	r = vmv_command_judge(&policy, message, &req->command, req->args, &err);
+	req->is_unsafe = strcmp(vmv_json_str(message, "type"), "UnsafeCommand") == 0;
+	if (r == 0 && is_overloaded(s, req->command))
+		r = vmv_fail(&err, VMV_E_BUSY, EBUSY, "too much is unanswered; ask again later");
+	if (r < 0)
+		refuse(s, req, &err,
+		       err.code == VMV_E_UNSUPPORTED
+			       ? "{\"supported\":false,\"platform\":\"linux\"}"
+			       : NULL);
+	else
+		run(s, req);
+}
+
+void vmv_session_drop_requests(struct vmv_session *s)
+{
+	/* they live in the keeper's list, which is asked to forget them */
+	for (struct vmv_request *r; (r = s->requests);) {
+		s->requests = r->next;
+		vmv_keeper_forget(s->env->keeper, r);
+		json_object_put(r->message);
+		free(r);
+	}
+	s->in_flight = 0;
+}
+
+unsigned vmv_session_in_flight(const struct vmv_session *s)
+{
+	return s->in_flight;
+}
+
+void vmv_session_interrupt(struct vmv_session *s)
+{
+	static const struct vmv_err err = { VMV_E_IO, 0, "interrupted: the agent stops" };
+
+	for (struct vmv_request *r; (r = s->requests);) {
+		vmv_keeper_forget(s->env->keeper, r);
+		vmv_request_fail(r, &err);
+	}
+}

@@ -1,0 +1,120 @@
+#include "agent/session_impl.h"
+
+#include "agent/poll.h"
+#include "agent/settings.h"
+#include "base/cleanup.h"
+#include "proto/json_read.h"
+#include "proto/json_write.h"
+#include "reports/notices.h"
+
+#include <json-c/json.h>
+#include <string.h>
+
+static void handle_keep_alive(struct vmv_session *s, struct json_object *message)
+{
+	char stamp[VMV_STAMP_SIZE];
+	struct vmv_jw w;
+	int64_t n;
+
+	if (s->env->config->require_signature ||
+	    !vmv_json_int(vmv_json_get(message, "sequence_number"), 0, VMV_INT_MAX, &n) ||
+	    !vmv_bucket_take(&s->keep_alives, vmv_session_now_ms(s))) {
+		s->stats.ignored++;
+		return;
+	}
+	vmv_session_stamp(s, stamp);
+	vmv_jw_init(&w, VMV_LINE_OUT_MAX);
+	(void)vmv_keep_alive_write(&w, stamp, n);
+	(void)vmv_session_send(s, VMV_CLASS_REPLY, &w);
+}
+
+static void handle_metrics(struct vmv_session *s, struct json_object *message)
+{
+	(void)message;
+	if (s->env->config->require_signature) {
+		s->stats.ignored++;
+		return;
+	}
+	/* asked for too early: one message serves all who ask within the second */
+	vmv_session_metrics_by(s, s->metrics_ms + VMV_METRICS_MIN_MS);
+}
+
+static void handle_ack(struct vmv_session *s, struct json_object *message)
+{
+	int64_t bytes;
+
+	s->is_vmvitals = true;
+	if (vmv_json_int(vmv_json_get(message, "bytes"), 0, VMV_INT_MAX, &bytes))
+		vmv_channel_ack(s->channel, (uint64_t)bytes);
+}
+
+static void handle_scripts(struct vmv_session *s, struct json_object *message)
+{
+	(void)message;
+	/* nothing here can run them; a question that was asked is answered, though */
+	s->stats.ignored++;
+	vmv_poll_answered(s->poll);
+}
+
+static void handle_nothing(struct vmv_session *s, struct json_object *message)
+{
+	(void)s;
+	(void)message;
+}
+
+static void handle_signed(struct vmv_session *s, struct json_object *message);
+
+static const struct {
+	const char *type;
+	void (*handle)(struct vmv_session *s, struct json_object *message);
+	bool is_bare_only; /* means nothing inside an envelope */
+} types[] = {
+	{ "Metrics", handle_metrics, false },
+	{ "SafeCommand", vmv_session_command, false },
+	{ "UnsafeCommand", vmv_session_command, false },
+	{ "ack", handle_ack, false },
+	{ "keep_alive_request", handle_keep_alive, false },
+	{ "keep_alive_response", handle_nothing, false },
+	{ "pending_scripts_response", handle_scripts, false },
+	{ "signed", handle_signed, true },
+};
+
+static void dispatch(struct vmv_session *s, struct json_object *message, bool is_payload)
+{
+	const char *type = vmv_json_str(message, "type");
+
+	for (size_t i = 0; type && i < VMV_COUNTOF(types); i++) {
+		if (strcmp(types[i].type, type) == 0 && !(is_payload && types[i].is_bare_only)) {
+			types[i].handle(s, message);
+			return;
+		}
+	}
+	if (type)
+		vmv_session_command(s, message); /* an unknown type with an id is answered */
+	else
+		s->stats.ignored++;
+}
+
+/* What reads is done as if it had come bare: nothing is granted that a bare line would not get, so
+ * the signature is not looked at. What changes something needs the executor, signed or not. */
+static void handle_signed(struct vmv_session *s, struct json_object *message)
+{
+	struct json_object *inner;
+	int64_t version;
+	size_t len = 0;
+	const char *payload = vmv_json_text(vmv_json_get(message, "payload"), &len);
+
+	if (vmv_json_int(vmv_json_get(message, "v"), 2, 2, &version))
+		s->is_vmvitals = true;
+	if (!payload || vmv_json_parse(payload, len, &inner, NULL) < 0) {
+		s->stats.ignored++; /* no id is known to answer to */
+		return;
+	}
+	dispatch(s, inner, true);
+	json_object_put(inner);
+}
+
+void vmv_session_dispatch(struct vmv_session *s, struct json_object *message)
+{
+	dispatch(s, message, false);
+}
