@@ -26,3 +26,5 @@ sbin_PROGRAMS += vmvitalsd
 vmvitalsd_SOURCES = agent/main.c
 vmvitalsd_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' $(EVENT_CFLAGS)
 vmvitalsd_LDADD = $(agent_libs)
+
+dist_man_MANS += man/vmvitalsd.8

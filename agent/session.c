@@ -7,8 +7,10 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "collectors/os.h"
 #include "proto/json_read.h"
 #include "proto/json_write.h"
+#include "reports/facts.h"
 #include "reports/hello.h"
 #include "reports/notices.h"
 
@@ -81,12 +83,15 @@ void vmv_session_hello(void *session, struct vmv_hello *ret)
 	static const char *const levels[] = { "monitor", "operate", "full" };
 	const struct vmv_session *s = session;
 	const struct vmv_config *c = s->env->config;
+	/* as last read, since names change; before the first reading as it was at the start */
+	const struct vmv_os_sample *os =
+		vmv_facts_row(vmv_keeper_facts(s->env->keeper), &vmv_collector_os);
 
 	*ret = (struct vmv_hello){
 		.vm_id = s->env->vm_id,
 		.capabilities = capabilities,
 		.session = s->id,
-		.os = s->env->os,
+		.os = os ? os : s->env->os,
 		.schema = s->env->schema,
 		.policy_level = levels[c->policy_level],
 		.has_executor = false,

@@ -31,6 +31,7 @@ struct vmv_services {
 	/* Calls back once, now or later, with a reading not older than max_age_ms. Returns 0 or
 	 * -ENOMEM (then it does not call back). */
 	int (*fetch)(void *agent, uint32_t max_age_ms, vmv_view_cb *cb, void *arg);
+	/* texts are borrowed until the loop goes on */
 	void (*hello)(void *session, struct vmv_hello *ret);
 	void (*renew)(void *session); /* ends the session and begins a new one */
 	uint64_t (*uptime_s)(void *agent);
