@@ -8,6 +8,7 @@ agent_libagent_a_SOURCES = \
 	agent/options.c agent/options.h \
 	agent/poll.c agent/poll.h \
 	agent/session.c agent/session.h agent/session_impl.h \
+	agent/session_base.c \
 	agent/session_commands.c \
 	agent/session_complaints.c \
 	agent/session_messages.c \

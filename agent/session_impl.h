@@ -53,7 +53,7 @@ struct vmv_session {
 	struct vmv_poll *poll;
 };
 
-/* session.c */
+/* session_base.c: what all of them use */
 void vmv_session_timer(struct event *timer, uint64_t ms);
 uint64_t vmv_session_now_ms(const struct vmv_session *s);
 void vmv_session_stamp(const struct vmv_session *s, char stamp[VMV_STAMP_SIZE]);

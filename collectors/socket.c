@@ -555,7 +555,8 @@ static void read_owner(const struct vmv_root *root, uint32_t pid, struct vmv_por
 	memcpy(s->comm, p.comm, sizeof(s->comm));
 	(void)snprintf(path, sizeof(path), "%u/exe", pid);
 	n = readlinkat(root->proc, path, s->exe, sizeof(s->exe) - 1);
-	s->exe[n > 0 ? n : 0] = '\0';
+	/* a path that does not fit is unknown, not another one */
+	s->exe[n > 0 && (size_t)n < sizeof(s->exe) - 1 ? n : 0] = '\0';
 }
 
 static int deliver(const struct port_state *st, const struct vmv_root *root,

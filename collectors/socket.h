@@ -16,7 +16,7 @@ struct vmv_port_sample {
 	uint64_t connections; /* established TCP connections on that local port; 0 for UDP */
 	uint64_t pid;	      /* the owner with the lowest pid; VMV_UNSET: not visible to us */
 	char comm[64];	      /* of that process; "" unknown */
-	char exe[4096];	      /* its /proc/PID/exe; "" unknown */
+	char exe[512];	      /* its /proc/PID/exe; "" unknown, or longer */
 };
 
 /* Rows by protocol (tcp first), then port; id "tcp:80". Owners are looked up by the inode of
