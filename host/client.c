@@ -120,15 +120,17 @@ struct json_object *vmv_client_metrics(const struct vmv_client *c)
 
 /* -- the socket ---------------------------------------------------------------------- */
 
-static int hung_up(struct vmv_err *err)
+/* An agent that listens serves one peer at a time, and hangs up on others without a word. */
+static int hung_up(const struct vmv_client *c, struct vmv_err *err)
 {
-	return vmv_fail(err, VMV_E_IO, ECONNRESET, "the agent hung up");
+	return vmv_fail(err, VMV_E_IO, ECONNRESET, "the agent hung up%s",
+			c->received > 0 ? "" : "; is another program connected there?");
 }
 
-static int socket_failed(int sys, struct vmv_err *err)
+static int socket_failed(const struct vmv_client *c, int sys, struct vmv_err *err)
 {
 	if (sys == EPIPE || sys == ECONNRESET)
-		return hung_up(err);
+		return hung_up(c, err);
 	return vmv_fail(err, VMV_E_IO, sys, "the connection failed: %s", strerror(sys));
 }
 
@@ -147,7 +149,7 @@ static int flush(struct vmv_client *c, struct vmv_err *err)
 		if (errno == EAGAIN)
 			return 0;
 		if (errno != EPIPE && errno != ECONNRESET)
-			return socket_failed(errno, err);
+			return socket_failed(c, errno, err);
 		vmv_buf_clear(&c->out, 0);
 	}
 	return 0;
@@ -159,7 +161,7 @@ static int fill(struct vmv_client *c, struct vmv_err *err)
 	ssize_t n = recv(c->fd, data, sizeof(data), MSG_DONTWAIT);
 
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : socket_failed(errno, err);
+		return errno == EAGAIN || errno == EINTR ? 0 : socket_failed(c, errno, err);
 	if (n == 0)
 		c->has_ended = true;
 	c->received += (uint64_t)n;
@@ -337,7 +339,7 @@ int vmv_client_next(struct vmv_client *c, uint64_t deadline_ms, struct json_obje
 		if (r != 0)
 			return r < 0 ? r : 0;
 		if (c->has_ended)
-			return hung_up(err);
+			return hung_up(c, err);
 		r = turn(c, deadline_ms, err);
 		if (r < 0)
 			return r;
