@@ -23,6 +23,7 @@ enum phase {
 	FIRST, /* reading only to have something to compare with */
 	GAP,   /* waiting for the second */
 	FINAL, /* reading what is handed out */
+	SERVE, /* handing it out, to one asker a turn: some make long answers of it */
 };
 
 struct vmv_keeper {
@@ -41,7 +42,6 @@ struct vmv_keeper {
 	enum phase phase;
 	struct waiter *current; /* served by the reading under way */
 	struct waiter *next;	/* asked after it began */
-	struct waiter *serving; /* being called */
 	struct event *step;	/* the next slice; the gap */
 };
 
@@ -84,17 +84,17 @@ static void remember(struct vmv_keeper *k)
 
 /* -- waiters ----------------------------------------------------------------------------------- */
 
-static void serve(struct vmv_keeper *k, struct waiter **list, const struct vmv_view *view)
+/* Calls the first one. Returns whether there was one. */
+static bool serve_one(struct waiter **list, const struct vmv_view *view)
 {
-	struct waiter *w;
+	struct waiter *w = *list;
 
-	/* a callback may ask again, and that is for another reading */
-	k->serving = VMV_TAKE(*list, NULL);
-	while ((w = k->serving)) {
-		k->serving = w->next;
-		w->cb(w->arg, view);
-		free(w);
-	}
+	if (!w)
+		return false;
+	*list = w->next;
+	w->cb(w->arg, view);
+	free(w);
+	return true;
 }
 
 static void append(struct waiter **list, struct waiter *w)
@@ -106,7 +106,7 @@ static void append(struct waiter **list, struct waiter *w)
 
 void vmv_keeper_forget(struct vmv_keeper *k, const void *arg)
 {
-	struct waiter **lists[] = { &k->current, &k->next, &k->serving };
+	struct waiter **lists[] = { &k->current, &k->next };
 
 	for (size_t i = 0; i < VMV_COUNTOF(lists); i++) {
 		for (struct waiter **p = lists[i]; *p;) {
@@ -137,10 +137,10 @@ static void next_slice(struct vmv_keeper *k, uint32_t ms)
 	(void)event_add(k->step, &tv);
 }
 
+/* The reading is whole: what it says is computed once for all who asked. */
 static void finish(struct vmv_keeper *k)
 {
 	const struct vmv_baseline *before = usable(k, vmv_facts_mono_ns(k->facts));
-	struct vmv_view view;
 
 	/* after the gap the first reading is younger than usable() asks for */
 	if (!before)
@@ -150,11 +150,30 @@ static void finish(struct vmv_keeper *k)
 	remember(k);
 	k->address_changes += vmv_address_memory_update(&k->addresses, k->facts, k->options,
 							vmv_mono_ms(k->clock));
+	k->phase = SERVE;
+}
+
+static void serve_turn(struct vmv_keeper *k)
+{
+	const struct vmv_view view = view_of(k);
+
+	(void)serve_one(&k->current, k->is_complete ? &view : NULL);
+	if (k->current) {
+		next_slice(k, 0);
+		return;
+	}
 	k->phase = IDLE;
-	view = view_of(k);
-	serve(k, &k->current, k->is_complete ? &view : NULL);
-	if (k->phase == IDLE && k->next)
+	if (k->next)
 		start(k);
+}
+
+/* Whatever was remembered is too old to compare with. */
+static void begin_gap(struct vmv_keeper *k)
+{
+	vmv_baseline_free(k->newer);
+	k->newer = vmv_baseline_new(k->facts);
+	k->phase = GAP;
+	next_slice(k, VMV_CPU_GAP_MS);
 }
 
 static void on_step(evutil_socket_t fd, short what, void *arg)
@@ -167,19 +186,18 @@ static void on_step(evutil_socket_t fd, short what, void *arg)
 		k->phase = FINAL;
 		vmv_facts_begin(k->facts);
 	}
-	if (vmv_facts_step(k->facts) == VMV_MORE) {
-		next_slice(k, 0);
-		return;
-	}
-	if (k->phase == FINAL) {
+	if (k->phase != SERVE) {
+		if (vmv_facts_step(k->facts) == VMV_MORE) {
+			next_slice(k, 0);
+			return;
+		}
+		if (k->phase == FIRST) {
+			begin_gap(k);
+			return;
+		}
 		finish(k);
-		return;
 	}
-	/* whatever was remembered is of no use now */
-	vmv_baseline_free(k->newer);
-	k->newer = vmv_baseline_new(k->facts);
-	k->phase = GAP;
-	next_slice(k, VMV_CPU_GAP_MS);
+	serve_turn(k);
 }
 
 static void start(struct vmv_keeper *k)
@@ -194,7 +212,7 @@ static bool is_young(const struct vmv_keeper *k, uint32_t max_age_ms)
 {
 	uint64_t age_ms;
 
-	if (!k->is_complete || k->phase != IDLE)
+	if (!k->is_complete || (k->phase != IDLE && k->phase != SERVE))
 		return false;
 	age_ms = (vmv_mono_ns(k->clock) - vmv_facts_mono_ns(k->facts)) / 1000000;
 	return max_age_ms > 0 && (age_ms < max_age_ms || max_age_ms == UINT32_MAX);
@@ -252,8 +270,8 @@ void vmv_keeper_free(struct vmv_keeper *k)
 		return;
 	if (k->step)
 		event_free(k->step);
-	serve(k, &k->current, NULL);
-	serve(k, &k->next, NULL);
+	while (serve_one(&k->current, NULL) || serve_one(&k->next, NULL))
+		;
 	vmv_baseline_free(k->older);
 	vmv_baseline_free(k->newer);
 	vmv_rates_clear(&k->rates);

@@ -3,8 +3,10 @@
 #ifndef VMV_BASE_LIMITS_H
 #define VMV_BASE_LIMITS_H
 
-#define VMV_KIB 1024u
-#define VMV_MIB (1024u * VMV_KIB)
+#include <stddef.h>
+
+#define VMV_KIB ((size_t)1024)
+#define VMV_MIB (1024 * VMV_KIB)
 
 /* Lines from the host: over them the line is dropped, counted and reported. */
 #define VMV_JSON_DEPTH_IN  32
