@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #ifdef HAVE_LIBSYSTEMD
+#define SD_JOURNAL_SUPPRESS_LOCATION /* it would name this file for every entry */
 #include <systemd/sd-journal.h>
 #endif
 
@@ -22,6 +23,7 @@
 #define OVERRIDES_MAX  16
 #define SUBSYS_SIZE    24
 #define FIELD_TEXT_MAX 4096
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
 
 struct override {
 	char subsys[SUBSYS_SIZE];
@@ -40,6 +42,7 @@ static struct {
 	const char *identifier;
 	struct levels levels;
 	bool is_journal; /* standard error leads to the journal */
+	bool has_socket; /* and it takes structured entries, too */
 } state = { .identifier = "vmvitals", .levels = { .common = VMV_LOG_INFO } };
 
 static const struct {
@@ -66,6 +69,8 @@ void vmv_log_open(const char *identifier)
 {
 	state.identifier = identifier;
 	state.is_journal = stderr_is_journal();
+	/* without it libsystemd drops entries and says that all is well */
+	state.has_socket = state.is_journal && access(JOURNAL_SOCKET, F_OK) == 0;
 }
 
 static bool find_level(const char *name, size_t len, enum vmv_log_level *ret)
@@ -210,7 +215,7 @@ void vmv_log_entry(enum vmv_log_level level, const char *subsys, const char *mes
 	(void)vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
 	flatten(message);
-	if (!state.is_journal || !to_journal(level, subsys, message_id, fields, message))
+	if (!state.has_socket || !to_journal(level, subsys, message_id, fields, message))
 		to_stderr(level, subsys, message);
 	errno = saved;
 }

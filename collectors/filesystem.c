@@ -113,11 +113,13 @@ static bool is_below(const char *path, const char *dir)
 	return strncmp(path, dir, len) == 0 && path[len] == '/';
 }
 
-/* Something was mounted on this very mount point later: that is what one sees there. */
+/* Something was mounted on this very mount: that is what one sees there. Order in the file tells
+ * nothing: in a mount namespace with propagation (a service's sandbox) a later mount can go below.
+ */
 static bool is_overmounted(const struct mounts *all, const struct mount *m)
 {
-	for (const struct mount *o = m + 1; o < all->v + all->n; o++)
-		if (strcmp(o->target, m->target) == 0)
+	for (const struct mount *o = all->v; o < all->v + all->n; o++)
+		if (o != m && o->parent == m->id && strcmp(o->target, m->target) == 0)
 			return true;
 	return false;
 }
