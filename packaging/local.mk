@@ -1,0 +1,37 @@
+EXTRA_DIST += \
+	packaging/60-vmvitals.rules \
+	packaging/agent.conf \
+	packaging/devel.sh \
+	packaging/vmvitals.sysusers \
+	packaging/vmvitals.tmpfiles \
+	packaging/vmvitalsd.service.in
+
+nodist_systemdsystemunit_DATA = packaging/vmvitalsd.service
+dist_udevrules_DATA = packaging/60-vmvitals.rules
+CLEANFILES += packaging/vmvitalsd.service
+
+# Substituted by make, not by configure: only make knows the final paths.
+unit_edit = -e 's|@sbindir[@]|$(sbindir)|g' -e 's|@service_type[@]|$(service_type)|g'
+if !HAVE_LIBSYSTEMD
+unit_edit += -e '/^WatchdogSec=/d'
+endif
+
+packaging/vmvitalsd.service: packaging/vmvitalsd.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) packaging && \
+	$(SED) $(unit_edit) '$(srcdir)/packaging/vmvitalsd.service.in' >$@.tmp && mv $@.tmp $@
+
+# These are called vmvitals.conf where they go; an agent.conf that is there is its owner's.
+confdir = $(sysconfdir)/vmvitals
+
+install-data-local:
+	$(MKDIR_P) '$(DESTDIR)$(sysusersdir)' '$(DESTDIR)$(tmpfilesdir)' '$(DESTDIR)$(confdir)/agent.conf.d'
+	$(INSTALL_DATA) '$(srcdir)/packaging/vmvitals.sysusers' '$(DESTDIR)$(sysusersdir)/vmvitals.conf'
+	$(INSTALL_DATA) '$(srcdir)/packaging/vmvitals.tmpfiles' '$(DESTDIR)$(tmpfilesdir)/vmvitals.conf'
+	test -e '$(DESTDIR)$(confdir)/agent.conf' || \
+	$(INSTALL_DATA) '$(srcdir)/packaging/agent.conf' '$(DESTDIR)$(confdir)/agent.conf'
+
+uninstall-local:
+	rm -f '$(DESTDIR)$(sysusersdir)/vmvitals.conf' '$(DESTDIR)$(tmpfilesdir)/vmvitals.conf'
+	if cmp -s '$(srcdir)/packaging/agent.conf' '$(DESTDIR)$(confdir)/agent.conf'; then \
+	rm -f '$(DESTDIR)$(confdir)/agent.conf'; fi
+	rmdir '$(DESTDIR)$(confdir)/agent.conf.d' '$(DESTDIR)$(confdir)' 2>/dev/null || :

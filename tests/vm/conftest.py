@@ -1,0 +1,167 @@
+"""One guest for all tests of this folder, with the agent installed in it; see lab/README.md.
+
+Environment: VMV_BUILD, the folder with the built programs (default: build/test);
+VMV_SKIP_VM=1 skips all of it; VMV_FIGURES, a JSON file that the measured figures go into;
+VMV_VM_LOGS, a folder for the guest's console and journal.
+"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE / "lab")]
+import agent_guest  # noqa: E402
+import vm  # noqa: E402
+from native import DEADLINE, Host  # noqa: E402
+
+TOP = HERE.parents[1]
+BUILD = pathlib.Path(os.environ.get("VMV_BUILD", TOP / "build/test"))
+
+
+def pytest_collection_modifyitems(items):
+    if os.environ.get("VMV_SKIP_VM") == "1":
+        for item in items:
+            item.add_marker(pytest.mark.skip(reason="VMV_SKIP_VM=1"))
+
+
+def stamp(entry):
+    return int(entry["__MONOTONIC_TIMESTAMP"])
+
+
+class Agent:
+    """The agent in a guest, as the guest's administrator sees it."""
+
+    def __init__(self, guest):
+        self.guest = guest
+
+    def port(self, name=agent_guest.NATIVE):
+        return self.guest.port(name)
+
+    def host(self, name=agent_guest.NATIVE, blank=True):
+        return Host(self.guest.port(name), blank)
+
+    def fresh_host(self, name=agent_guest.NATIVE):
+        """A host that comes when the agent knows that the one before has left."""
+        self.wait_left(name)
+        return self.host(name, blank=False)
+
+    def wait_left(self, name=agent_guest.NATIVE):
+        channel = f"VMVITALS_CHANNEL=virtio:{name}"
+        self.guest.wait(f"! journalctl -q -o cat --output-fields=VMVITALS_EVENT -n 1 {channel} "
+                        "VMVITALS_EVENT=port_opened VMVITALS_EVENT=port_closed "
+                        "VMVITALS_EVENT=port_unplugged SYSLOG_IDENTIFIER=vmvitalsd "
+                        "| grep -q port_opened", DEADLINE)
+
+    def pid(self):
+        return self.guest.pid_of(agent_guest.UNIT)
+
+    def start(self):
+        self.guest.sh(f"systemctl reset-failed {agent_guest.UNIT} 2>/dev/null; systemctl start {agent_guest.UNIT}")
+
+    def stop(self):
+        self.guest.sh(f"systemctl stop {agent_guest.UNIT}")
+
+    def restart(self):
+        self.guest.sh(f"systemctl reset-failed {agent_guest.UNIT} 2>/dev/null; systemctl restart {agent_guest.UNIT}")
+
+    def rss_kib(self):
+        return int(self.guest.sh(f"awk '/^VmRSS/ {{print $2}}' /proc/{self.pid()}/status"))
+
+    def wait_calm(self):
+        """Till the agent has used no CPU time for half a second."""
+        stat = f"cut -d' ' -f14,15 /proc/{self.pid()}/stat"
+        self.guest.wait(f"{{ a=$({stat}); sleep 0.5; [ \"$a\" = \"$({stat})\" ]; }}", 2 * DEADLINE)
+
+    def now(self):
+        """A place in the journal: what is written from now on has a later time."""
+        return stamp(json.loads(self.guest.journal("-q", "-n", "1", "-o", "json")))
+
+    def journal(self, since=0, **fields):
+        """The agent's entries later than this that have these fields, as dicts."""
+        args = ["-q", "-o", "json", "SYSLOG_IDENTIFIER=vmvitalsd"]
+        args += [f"{key}={value}" for key, value in fields.items()]
+        entries = map(json.loads, self.guest.journal(*args).splitlines())
+        return [entry for entry in entries if stamp(entry) > since]
+
+    def wait_event(self, event, since, channel=None, timeout=DEADLINE):
+        """The first entry of this kind after that time."""
+        fields = {"VMVITALS_EVENT": event}
+        if channel:
+            fields["VMVITALS_CHANNEL"] = f"virtio:{channel}"
+        deadline = time.monotonic() + timeout
+        while True:
+            entries = self.journal(since, **fields)
+            if entries:
+                return entries[0]
+            if time.monotonic() > deadline:
+                pytest.fail(f"no {event} in the journal within {timeout} s\n{self.guest.journal('-n', '30')}")
+            time.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+def destdir(tmp_path_factory):
+    """The agent installed below a folder of the host."""
+    if not (BUILD / "vmvitalsd").exists():
+        pytest.fail(f"no vmvitalsd in {BUILD}; set VMV_BUILD")
+    image = subprocess.run([HERE / "lab/build-image"], capture_output=True, text=True, check=False)
+    if image.returncode:
+        pytest.fail(f"no guest to test in (VMV_SKIP_VM=1 skips this): {image.stdout}{image.stderr}")
+    folder = tmp_path_factory.mktemp("destdir")
+    agent_guest.make_install(BUILD, folder)
+    return folder
+
+
+def keep_logs(guest, name):
+    if "VMV_VM_LOGS" in os.environ:
+        guest.collect(pathlib.Path(os.environ["VMV_VM_LOGS"]) / name)
+
+
+@pytest.fixture(scope="session")
+def installed(destdir, tmp_path_factory):
+    """A guest with two CPUs, both ports, an address, a disk that is not mounted and the agent."""
+    disk = tmp_path_factory.mktemp("disk") / "disk.img"
+    with disk.open("wb") as image:
+        image.truncate(64 << 20)
+    subprocess.run(["/sbin/mkfs.ext4", "-q", disk], check=True)
+    with vm.VM(ports=[agent_guest.NATIVE, agent_guest.COMPATIBLE], disks=[disk], net=True) as guest:
+        try:
+            guest.sh("mount -t debugfs debugfs /sys/kernel/debug")
+            agent_guest.set_address(guest)
+            agent_guest.install(guest, destdir)
+            yield Agent(guest)
+        finally:
+            keep_logs(guest, "guest")
+
+
+@pytest.fixture
+def agent(installed):
+    """The agent, running, whatever the test before has done to it."""
+    installed.start()
+    return installed
+
+
+@pytest.fixture(scope="module")
+def bare_guest(destdir):
+    """A guest without a port, address or agent; PCI devices can be plugged into it."""
+    with vm.VM(machine="pc") as guest:
+        try:
+            yield guest
+        finally:
+            keep_logs(guest, "bare_guest")
+
+
+@pytest.fixture(scope="session")
+def figures():
+    """Measured values by name: printed, and written to $VMV_FIGURES."""
+    values = {}
+    yield values
+    print("\n" + json.dumps(values, indent=1))
+    if "VMV_FIGURES" in os.environ:
+        path = pathlib.Path(os.environ["VMV_FIGURES"])
+        known = json.loads(path.read_text()) if path.exists() else {}
+        path.write_text(json.dumps({**known, **values}, indent=1) + "\n")
