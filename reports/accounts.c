@@ -2,11 +2,10 @@
 
 #include "base/cleanup.h"
 #include "base/limits.h"
+#include "base/num.h"
 #include "base/root.h"
 
-#include <pwd.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,38 +21,51 @@ struct vmv_accounts {
 	size_t n;
 };
 
-static bool add(struct vmv_accounts *a, const struct passwd *pw)
+/* "name:password:uid:...". False for what is none: comments, inclusions of NIS, damage. */
+static bool parse_line(const char *line, size_t *ret_name_len, uid_t *ret_uid)
+{
+	size_t name_len = strcspn(line, ":\n");
+	const char *s = line + name_len;
+	uint64_t uid;
+
+	if (name_len == 0 || *s != ':' || strchr("#+-", *line))
+		return false;
+	s++;
+	s += strcspn(s, ":\n");
+	if (*s != ':' || vmv_parse_u64(s + 1, &uid, &s) < 0 || *s != ':' || uid >= UINT32_MAX)
+		return false;
+	*ret_name_len = name_len;
+	*ret_uid = (uid_t)uid;
+	return true;
+}
+
+static bool add(struct vmv_accounts *a, uid_t uid, const char *name, size_t len)
 {
 	struct account *more = reallocarray(a->list, a->n + 1, sizeof(*more));
 
 	if (!more)
 		return false;
 	a->list = more;
-	a->list[a->n] = (struct account){ pw->pw_uid, strdup(pw->pw_name) };
+	a->list[a->n] = (struct account){ uid, strndup(name, len) };
 	return a->list[a->n].name && ++a->n < ACCOUNTS_MAX;
 }
 
 struct vmv_accounts *vmv_accounts_read(const struct vmv_root *root)
 {
-	struct vmv_accounts *a;
 	vmv_autofree char *text = NULL;
-	char line[4096];
-	struct passwd pw, *found;
-	size_t cap = 0;
-	FILE *f;
-	int len = vmv_read_table_at(root->etc, "passwd", &text, &cap, 16 * VMV_MIB);
+	struct vmv_accounts *a;
+	size_t cap = 0, len;
+	uid_t uid;
 
-	if (len <= 0)
+	if (vmv_read_table_at(root->etc, "passwd", &text, &cap, 16 * VMV_MIB) < 0)
 		return NULL;
 	a = calloc(1, sizeof(*a));
-	f = a ? fmemopen(text, (size_t)len, "r") : NULL;
-	if (!f) {
-		free(a);
-		return NULL;
+	for (const char *line = text; a && *line;) {
+		if (parse_line(line, &len, &uid) && !add(a, uid, line, len))
+			break;
+		line += strcspn(line, "\n");
+		line += *line == '\n';
 	}
-	while (fgetpwent_r(f, &pw, line, sizeof(line), &found) == 0 && add(a, &pw))
-		;
-	(void)fclose(f);
 	return a;
 }
 

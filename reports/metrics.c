@@ -31,6 +31,15 @@ static int missing(struct vmv_err *err, const char *what)
 	return vmv_fail(err, VMV_E_IO, ENODATA, "no metrics: %s cannot be read", what);
 }
 
+/* False, and the element is taken back, when it leaves too little room for what must follow. */
+static bool fits(struct vmv_jw *w, struct vmv_jw_mark before)
+{
+	if (vmv_jw_remaining(w) >= VMV_JW_TAIL)
+		return true;
+	vmv_jw_rewind(w, before);
+	return false;
+}
+
 /* -- system ------------------------------------------------------------------------------ */
 
 static double hottest(const struct vmv_facts *f)
@@ -101,6 +110,8 @@ static void write_filesystems(struct vmv_jw *w, const struct vmv_facts *f)
 
 	vmv_jw_array(w, "usage_stats");
 	for (size_t i = 0; i < n && shown < VMV_METRICS_MOUNTS; i++) {
+		struct vmv_jw_mark mark = vmv_jw_mark(w);
+
 		if (s[i].size == VMV_UNSET || s[i].free == VMV_UNSET || s[i].avail == VMV_UNSET ||
 		    s[i].free > s[i].size)
 			continue;
@@ -112,6 +123,8 @@ static void write_filesystems(struct vmv_jw *w, const struct vmv_facts *f)
 		vmv_jw_num(w, "available_gb", (double)s[i].avail / GIB, 2);
 		vmv_jw_str(w, "filesystem", s[i].fstype);
 		vmv_jw_close(w);
+		if (!fits(w, mark))
+			break;
 	}
 	vmv_jw_end(w);
 }
@@ -149,16 +162,21 @@ static void write_addresses(struct vmv_jw *w, const struct vmv_network_sample *s
 	vmv_jw_end(w);
 }
 
-static void write_interfaces(struct vmv_jw *w, const struct vmv_facts *f,
-			     const struct vmv_address_memory *m,
-			     const struct vmv_metrics_options *o)
+static int write_interfaces(struct vmv_jw *w, const struct vmv_facts *f,
+			    const struct vmv_address_memory *m, const struct vmv_metrics_options *o,
+			    struct vmv_err *err)
 {
 	size_t n, shown = 0;
 	const struct vmv_network_sample *s = vmv_facts_rows(f, &vmv_collector_network, &n);
 
+	/* there is at least 'lo': the reading failed, and hosts would forget all addresses */
+	if (n == 0 && m->had_any)
+		return missing(err, "/proc/net/dev");
 	vmv_jw_open(w, "network");
 	vmv_jw_array(w, "interfaces");
 	for (size_t i = 0; i < n && shown < VMV_METRICS_INTERFACES; i++) {
+		struct vmv_jw_mark mark = vmv_jw_mark(w);
+
 		if (!vmv_interface_is_shown(&s[i], o) || s[i].rx_bytes == VMV_UNSET ||
 		    s[i].tx_bytes == VMV_UNSET || s[i].rx_packets == VMV_UNSET ||
 		    s[i].tx_packets == VMV_UNSET || s[i].is_up == VMV_UNSET)
@@ -175,9 +193,12 @@ static void write_interfaces(struct vmv_jw *w, const struct vmv_facts *f,
 		write_addresses(w, &s[i], m, o);
 		vmv_jw_bool(w, "is_up", s[i].is_up == 1);
 		vmv_jw_close(w);
+		if (!fits(w, mark))
+			break;
 	}
 	vmv_jw_end(w);
 	vmv_jw_close(w);
+	return 0;
 }
 
 static void write_load(struct vmv_jw *w, const struct vmv_load_sample *l)
@@ -221,7 +242,9 @@ static int write_system(struct vmv_jw *w, const struct vmv_facts *f, const struc
 	if (r < 0)
 		return r;
 	write_disk(w, f, rates);
-	write_interfaces(w, f, m, o);
+	r = write_interfaces(w, f, m, o, err);
+	if (r < 0)
+		return r;
 	write_load(w, l);
 	write_identity(w, f, l);
 	vmv_jw_close(w);
@@ -256,10 +279,8 @@ static void write_ports(struct vmv_jw *w, const struct vmv_facts *f)
 		struct vmv_jw_mark mark = vmv_jw_mark(w);
 
 		write_port(w, &s[i]);
-		if (vmv_jw_remaining(w) < VMV_JW_TAIL) {
-			vmv_jw_rewind(w, mark);
+		if (!fits(w, mark))
 			break;
-		}
 	}
 	vmv_jw_end(w);
 }

@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,7 +108,7 @@ static void choose(const struct table *t, size_t total, uint32_t *picked, size_t
 		picked[i] = (uint32_t)i;
 	for (size_t i = n / 2; i-- > 0;)
 		sift_down(t, picked, n, i);
-	for (size_t i = n; i < total; i++) {
+	for (size_t i = n; n > 0 && i < total; i++) {
 		if (precedes(t, (uint32_t)i, picked[0])) {
 			picked[0] = (uint32_t)i;
 			sift_down(t, picked, n, 0);

@@ -19,8 +19,8 @@ enum vmv_process_order {
 int vmv_processes_write_top(struct vmv_jw *w, const char *name, const struct vmv_facts *f,
 			    const struct vmv_rates *rates, size_t n, bool has_cmdline);
 
-/* The array of ProcessList and ProcessTop: the first n in this order. *shown and *is_cut (more
- * would not fit the message) may be NULL. Returns 0 or -ENOMEM. */
+/* The array of ProcessList and ProcessTop: the first n in this order. *shown is how many were
+ * written, *is_cut that more would not fit the message. Returns 0 or -ENOMEM. */
 int vmv_processes_write_list(struct vmv_jw *w, const char *name, const struct vmv_facts *f,
 			     const struct vmv_rates *rates, enum vmv_process_order order, size_t n,
 			     bool has_cmdline, size_t *shown, bool *is_cut);

@@ -252,17 +252,31 @@ static const struct process_mark *process_before(const struct vmv_baseline *b, s
 	return NULL;
 }
 
+/* Seconds since boot at the end of the reading; NaN: unknown. The uptime in it was read before the
+ * processes, some of which may be younger. */
+static double uptime_of(const struct vmv_facts *f)
+{
+	const struct vmv_load_sample *load = vmv_facts_row(f, &vmv_collector_load);
+	size_t n;
+	const struct vmv_collector_status *s = vmv_facts_status(f, &n);
+
+	for (size_t i = 0; load && i < n; i++)
+		if (s[i].collector == &vmv_collector_load)
+			return (double)load->uptime / 100.0 + (double)vmv_facts_mono_ns(f) / 1e9 -
+			       (double)s[i].read_ms / 1e3;
+	return (double)NAN;
+}
+
 static double share(const struct vmv_process_sample *p, const struct process_mark *was,
 		    double seconds, double uptime)
 {
-	double age = uptime - (double)p->starttime / TICKS_PER_S;
 	double ticks;
 
-	if (ticks_of(p) == VMV_UNSET)
+	if (!was)
+		seconds = uptime - (double)p->starttime / TICKS_PER_S; /* its age */
+	if (ticks_of(p) == VMV_UNSET || isnan(seconds))
 		return (double)NAN;
 	ticks = was ? since(was->ticks, ticks_of(p)) : (double)ticks_of(p);
-	if (!was)
-		seconds = age;
 	if (!(seconds > 0.01)) /* one tick: less cannot be measured */
 		seconds = 0.01;
 	return 100.0 * ticks / TICKS_PER_S / seconds;
@@ -273,8 +287,7 @@ static int compute_processes(struct vmv_rates *r, const struct vmv_baseline *b,
 {
 	const struct vmv_process_sample *p =
 		vmv_facts_rows(f, &vmv_collector_process, &r->n_processes);
-	const struct vmv_load_sample *load = vmv_facts_row(f, &vmv_collector_load);
-	double uptime = load ? (double)load->uptime / 100.0 : 0.0;
+	double uptime = uptime_of(f);
 	double most = 100.0 * (double)(r->n_cores ? r->n_cores : 1);
 	size_t at = 0;
 

@@ -1,9 +1,11 @@
 #include "reports/response.h"
 
 #include "base/limits.h"
+#include "base/utf8.h"
 #include "proto/json_write.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const struct {
 	const char *code;
@@ -31,13 +33,22 @@ bool vmv_error_is_refusal(enum vmv_errc code)
 	return codes[code].is_refusal;
 }
 
+/* Whatever happens, it is not empty; nor longer than hosts are told to expect. */
+static void error_text(const struct vmv_err *err, char ret[VMV_ERROR_TEXT_MAX + 1])
+{
+	const char *word = vmv_error_is_refusal(err->code) ? "refused: " : "";
+	const char *msg = *err->msg ? err->msg : "failed for no known reason";
+	size_t len = vmv_utf8_cut(msg, strlen(msg), VMV_ERROR_TEXT_MAX - strlen(word));
+
+	(void)snprintf(ret, VMV_ERROR_TEXT_MAX + 1, "%s%.*s", word, (int)len, msg);
+}
+
 int vmv_response_write(struct vmv_jw *w, const char *stamp, const struct vmv_response *r)
 {
-	char error[VMV_ERROR_TEXT_MAX + 16] = "";
+	char error[VMV_ERROR_TEXT_MAX + 1] = "";
 
 	if (r->err)
-		(void)snprintf(error, sizeof(error), "%s%s",
-			       vmv_error_is_refusal(r->err->code) ? "refused: " : "", r->err->msg);
+		error_text(r->err, error);
 	vmv_jw_open(w, NULL);
 	vmv_jw_str(w, "type", "response");
 	vmv_jw_str(w, "timestamp", stamp);
