@@ -239,14 +239,22 @@ static size_t flush_all(struct vmv_agent *a)
 	return left;
 }
 
-/* Running commands may finish within the grace time; what remains is answered; then everything
- * queued is given to hosts that take it. */
+static bool is_busy(const struct vmv_agent *a)
+{
+	for (size_t i = 0; i < a->n_sessions; i++)
+		if (vmv_session_is_busy(a->sessions[i]))
+			return true;
+	return false;
+}
+
+/* Running commands and a greeting may finish within the grace time; what remains is answered; then
+ * everything queued is given to hosts that take it. */
 static void stop_step(struct vmv_agent *a)
 {
 	uint64_t elapsed = now_ms(a) - a->stop_ms;
 	uint64_t grace = a->config->stop_grace_s * 1000;
 
-	if (!a->is_interrupted && service_jobs(a) > 0 && elapsed < grace) {
+	if (!a->is_interrupted && is_busy(a) && elapsed < grace) {
 		arm(a->stopping, STOP_STEP_MS);
 		return;
 	}
@@ -435,6 +443,8 @@ static void reload(struct vmv_agent *a)
 	take_options(a);
 	(void)vmv_log_set_levels(fresh->log_level, NULL);
 	follow_channels(a);
+	for (size_t i = 0; i < a->n_sessions; i++)
+		vmv_session_reconfigure(a->sessions[i]);
 	vmv_config_free(old);
 	log_reload(changes, NULL);
 	vmv_notify_ready(a->status);

@@ -43,6 +43,7 @@ struct vmv_keeper {
 	struct waiter *current; /* served by the reading under way */
 	struct waiter *next;	/* asked after it began */
 	struct event *step;	/* the next slice; the gap */
+	bool is_over;		/* being freed: nobody may ask any more */
 };
 
 static void start(struct vmv_keeper *k);
@@ -222,6 +223,8 @@ int vmv_keeper_ask(struct vmv_keeper *k, uint32_t max_age_ms, vmv_view_cb *cb, v
 {
 	struct waiter *w;
 
+	if (k->is_over)
+		return -ECANCELED;
 	if (is_young(k, max_age_ms)) {
 		struct vmv_view view = view_of(k);
 
@@ -270,6 +273,7 @@ void vmv_keeper_free(struct vmv_keeper *k)
 		return;
 	if (k->step)
 		event_free(k->step);
+	k->is_over = true;
 	while (serve_one(&k->current, NULL) || serve_one(&k->next, NULL))
 		;
 	vmv_baseline_free(k->older);

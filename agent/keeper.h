@@ -21,7 +21,8 @@ void vmv_keeper_free(struct vmv_keeper *k);
 
 /* Calls back once, in a later turn of the loop or at once, with a reading not older than max_age_ms
  * (0: one that begins now) and rates over at least VMV_CPU_AGE_MIN_MS where there is a reading to
- * compare with, else over VMV_CPU_GAP_MS. Returns 0 or -ENOMEM. */
+ * compare with, else over VMV_CPU_GAP_MS. Returns 0, or -ENOMEM, or -ECANCELED while the keeper is
+ * being freed: then it does not call back. */
 int vmv_keeper_ask(struct vmv_keeper *k, uint32_t max_age_ms, vmv_view_cb *cb, void *arg);
 
 /* Those who wait with this arg are not called any more. */

@@ -45,7 +45,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	p->is_waiting = false;
 	if (p->tries < VMV_POLL_TRIES)
 		arm(p, (uint64_t)FIRST_PAUSE_S << (p->tries - 1));
-	/* else this host has no answer: no more in this session */
+	else
+		p->tries = 0; /* this host has no answer: no more in this session */
 }
 
 struct vmv_poll *vmv_poll_new(struct event_base *base, void (*ask_cb)(void *arg), void *arg)
@@ -83,12 +84,13 @@ void vmv_poll_stop(struct vmv_poll *p)
 {
 	(void)event_del(p->timer);
 	p->is_waiting = false;
+	p->tries = 0;
 }
 
 void vmv_poll_answered(struct vmv_poll *p)
 {
 	if (p->tries == 0)
-		return; /* nothing was asked in this session */
+		return; /* nothing is being asked */
 	p->is_waiting = false;
 	p->tries = 0;
 	(void)event_del(p->timer);

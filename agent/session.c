@@ -110,6 +110,7 @@ static void begin(struct vmv_session *s)
 	}
 	s->is_attached = true;
 	s->is_vmvitals = false;
+	vmv_session_reconfigure(s);
 	s->stats.since_ms = vmv_session_now_ms(s);
 	s->metrics_ms = s->metrics_due_ms = 0;
 	s->metrics_failed = false;
@@ -136,6 +137,7 @@ static void end(struct vmv_session *s, const char *why)
 	(void)event_del(s->complain);
 	vmv_poll_stop(s->poll);
 	vmv_keeper_forget(s->env->keeper, s);
+	s->is_reading = false;
 	log_port(s, VMV_MSG_PORT_CLOSED, "port_closed", why);
 	s->env->changed(s->env->agent);
 }
@@ -260,11 +262,14 @@ static void on_data(void *arg, const char *data, size_t len)
 	take_lines(s); /* nothing while no host is attached: it waits for the session to begin */
 }
 
+bool vmv_session_is_busy(const struct vmv_session *s)
+{
+	return s->requests != NULL || s->is_reading || event_pending(s->more, EV_TIMEOUT, NULL);
+}
+
 static bool on_is_busy(void *arg)
 {
-	struct vmv_session *s = arg;
-
-	return s->requests != NULL || event_pending(s->more, EV_TIMEOUT, NULL);
+	return vmv_session_is_busy(arg);
 }
 
 /* -- reports of the channel
@@ -393,6 +398,16 @@ void vmv_session_free(struct vmv_session *s)
 	vmv_poll_free(s->poll);
 	vmv_framer_free(&s->framer);
 	free(s);
+}
+
+/* What a reload may have changed, and the handshake tells. */
+void vmv_session_reconfigure(struct vmv_session *s)
+{
+	const struct vmv_config *c = s->env->config;
+
+	vmv_framer_set_max(&s->framer, c->line_in_mib * VMV_MIB);
+	vmv_channel_set_queue_high(s->channel, c->queue_high_mib * VMV_MIB);
+	vmv_session_metrics_by(s, vmv_session_now_ms(s) + c->interval_s * 1000);
 }
 
 struct vmv_channel *vmv_session_channel(const struct vmv_session *s)

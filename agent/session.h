@@ -43,6 +43,12 @@ struct vmv_channel *vmv_session_channel(const struct vmv_session *s);
 /* An address of this guest changed: metrics soon. */
 void vmv_session_addresses_changed(struct vmv_session *s);
 
+/* The configuration changed. */
+void vmv_session_reconfigure(struct vmv_session *s);
+
+/* Something is still to be sent for what was asked or begun. */
+bool vmv_session_is_busy(const struct vmv_session *s);
+
 /* Shutdown: takes no more lines. Then: commands still running. Then: answers them as interrupted.
  */
 void vmv_session_stop_intake(struct vmv_session *s);

@@ -155,8 +155,6 @@ static void run(struct vmv_session *s, struct vmv_request *req)
 	s->requests = req;
 	if (c->flags & VMV_COMMAND_ASYNC)
 		s->in_flight++;
-	if (c->flags & VMV_COMMAND_VMVITALS)
-		s->is_vmvitals = true;
 	if (c->flags & VMV_COMMAND_RENEWS)
 		req->epoch = UINT64_MAX; /* belongs to the session in which it is answered */
 	c->run(req);
@@ -170,7 +168,7 @@ void vmv_session_command(struct vmv_session *s, struct json_object *message)
 		.requires_signature = s->env->config->require_signature,
 		.has_executor = false,
 	};
-	const char *id = vmv_command_id(message);
+	const char *id = vmv_command_id(message), *type;
 	struct vmv_request *req;
 	struct vmv_err err = { 0 };
 	int r;
@@ -189,7 +187,10 @@ void vmv_session_command(struct vmv_session *s, struct json_object *message)
 		return;
 	}
 	r = vmv_command_judge(&policy, message, &req->command, req->args, &err);
-	req->is_unsafe = strcmp(vmv_json_str(message, "type"), "UnsafeCommand") == 0;
+	if (req->command && (req->command->flags & VMV_COMMAND_VMVITALS))
+		s->is_vmvitals = true;
+	type = vmv_json_str(message, "type");
+	req->is_unsafe = type && strcmp(type, "UnsafeCommand") == 0;
 	if (r == 0 && is_overloaded(s, req->command))
 		r = vmv_fail(&err, VMV_E_BUSY, EBUSY, "too much is unanswered; ask again later");
 	if (r < 0)

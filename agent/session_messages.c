@@ -81,15 +81,16 @@ static const struct {
 
 static void dispatch(struct vmv_session *s, struct json_object *message, bool is_payload)
 {
-	const char *type = vmv_json_str(message, "type");
+	struct json_object *type = vmv_json_get(message, "type");
+	const char *name = vmv_json_str(message, "type"); /* NULL, too, when it holds NUL */
 
-	for (size_t i = 0; type && i < VMV_COUNTOF(types); i++) {
-		if (strcmp(types[i].type, type) == 0 && !(is_payload && types[i].is_bare_only)) {
+	for (size_t i = 0; name && i < VMV_COUNTOF(types); i++) {
+		if (strcmp(types[i].type, name) == 0 && !(is_payload && types[i].is_bare_only)) {
 			types[i].handle(s, message);
 			return;
 		}
 	}
-	if (type)
+	if (json_object_is_type(type, json_type_string))
 		vmv_session_command(s, message); /* an unknown type with an id is answered */
 	else
 		s->stats.ignored++;

@@ -33,12 +33,12 @@ static int check_channel(const char *value, struct vmv_err *err)
 
 static int check_vm_id(const char *value, struct vmv_err *err)
 {
-	size_t len = strlen(value);
+	/* a comment for whoever reads the dump back */
+	bool is_good = strlen(value) <= VMV_ID_MAX && *value != ';' && *value != '#';
 
-	for (size_t i = 0; i < len; i++)
-		if (value[i] <= 0x20 || value[i] >= 0x7f || value[i] == '"' || value[i] == '\\')
-			len = VMV_ID_MAX + 1;
-	if (len > VMV_ID_MAX)
+	for (const char *p = value; *p; p++)
+		is_good = is_good && *p > 0x20 && *p < 0x7f && *p != '"' && *p != '\\';
+	if (!is_good)
 		return vmv_fail(
 			err, VMV_E_RANGE, EINVAL,
 			"[agent] vm_id: at most %d printable ASCII characters without blanks",
@@ -140,17 +140,24 @@ static int apply(struct vmv_config *c, const struct vmv_overrides *o, struct vmv
 	return 0;
 }
 
+/* One channel may be written in two ways: names tell. */
 static int check_whole(const struct vmv_config *c, struct vmv_err *err)
 {
+	struct vmv_spec specs[VMV_CHANNELS_MAX];
+	int r;
+
 	if (c->channels.n > VMV_CHANNELS_MAX)
 		return vmv_fail(err, VMV_E_RANGE, EINVAL, "more than %d channels",
 				VMV_CHANNELS_MAX);
-	for (size_t i = 0; i < c->channels.n; i++)
+	for (size_t i = 0; i < c->channels.n; i++) {
+		r = vmv_spec_parse(c->channels.items[i], &specs[i], err);
+		if (r < 0)
+			return r;
 		for (size_t k = 0; k < i; k++)
-			if (strcmp(c->channels.items[i], c->channels.items[k]) == 0)
+			if (strcmp(specs[i].name, specs[k].name) == 0)
 				return vmv_fail(err, VMV_E_RANGE, EINVAL,
-						"channel '%s' is named twice",
-						c->channels.items[i]);
+						"channel '%s' is named twice", specs[i].name);
+	}
 	return 0;
 }
 

@@ -27,7 +27,7 @@ static struct json_object *get_in(struct json_object *where, const char *name, b
 	return v;
 }
 
-static struct json_object *find(struct json_object *message, const char *name)
+struct json_object *vmv_command_argument(struct json_object *message, const char *name)
 {
 	struct json_object *type = vmv_json_get(message, "command_type");
 	struct json_object *v = get_in(type, name, false);
@@ -80,10 +80,15 @@ static int check_names(const struct vmv_arg *a, struct json_object *json, struct
 		return vmv_fail(err, VMV_E_RANGE, EINVAL,
 				"argument '%s' is no array, or has more than %lld elements",
 				a->name, (long long)a->max);
-	for (size_t i = 0; i < n; i++)
-		if (!json_object_is_type(json_object_array_get_idx(json, i), json_type_string))
+	for (size_t i = 0; i < n; i++) {
+		size_t len = 0;
+		const char *text = vmv_json_text(json_object_array_get_idx(json, i), &len);
+
+		if (!text || strlen(text) != len)
 			return vmv_fail(err, VMV_E_RANGE, EINVAL,
-					"argument '%s' must hold strings only", a->name);
+					"argument '%s' must hold strings only, without NUL",
+					a->name);
+	}
 	v->json = json;
 	return 0;
 }
@@ -119,7 +124,7 @@ int vmv_command_args(const struct vmv_command *c, struct json_object *message,
 {
 	for (size_t i = 0; i < c->n_args; i++) {
 		const struct vmv_arg *a = &c->args[i];
-		struct json_object *json = find(message, a->name);
+		struct json_object *json = vmv_command_argument(message, a->name);
 		int r;
 
 		ret[i] = (struct vmv_value){ .number = a->fallback, .is_given = json != NULL };

@@ -29,7 +29,7 @@ enum vmv_argtype {
 	VMV_ARG_BOOL,
 	VMV_ARG_ENUM,  /* a string out of choices, in any case */
 	VMV_ARG_TEXT,  /* a string of min to max bytes without NUL */
-	VMV_ARG_NAMES, /* an array of strings */
+	VMV_ARG_NAMES, /* an array of strings without NUL */
 };
 
 struct vmv_arg {
@@ -65,6 +65,7 @@ struct vmv_command {
 	size_t n_args;
 	unsigned flags;
 	const char *help;
+	const char *reads;   /* the 'operation' that only reads, at level monitor; or NULL */
 	const char *why_not; /* by nobody: completes "not supported ..." */
 	/* Arguments are checked. Answers the request exactly once, now or (ASYNC) later, with
 	 * vmv_request_done or vmv_request_fail. */
@@ -77,6 +78,9 @@ extern const size_t vmv_n_commands;
 
 /* NULL: no such action. Names are matched exactly. */
 const struct vmv_command *vmv_command_find(const char *name);
+
+/* An argument where it is found (PROTOCOL.md 4.4-3), or NULL. Borrowed. */
+struct json_object *vmv_command_argument(struct json_object *message, const char *name);
 
 /* Checks the arguments of a message against the command's table (PROTOCOL.md 4.4-3, 4.4-4): looked
  * up in command_type, then command_type.params, then params. Returns 0, or -EINVAL with err

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 const char *vmv_command_id(struct json_object *message)
 {
@@ -34,6 +35,15 @@ static bool is_denied(const struct vmv_policy *policy, const char *action)
 	return false;
 }
 
+/* Asked to read only, a changing command needs no executor. */
+static bool only_reads(const struct vmv_command *c, struct json_object *message)
+{
+	size_t len = 0;
+	const char *word = vmv_json_text(vmv_command_argument(message, "operation"), &len);
+
+	return word && strlen(word) == len && strcasecmp(word, c->reads) == 0;
+}
+
 static int judge_action(const struct vmv_policy *policy, struct json_object *message,
 			const char *action, const struct vmv_command **ret,
 			struct vmv_value args[VMV_ARGS_MAX], struct vmv_err *err)
@@ -43,6 +53,9 @@ static int judge_action(const struct vmv_policy *policy, struct json_object *mes
 	if (!c)
 		return vmv_fail(err, VMV_E_UNKNOWN, ENOENT, "unknown action: %.100s", action);
 	*ret = c;
+	if (c->reads && only_reads(c, message))
+		return vmv_fail(err, VMV_E_UNSUPPORTED, ENOTSUP,
+				"not supported in this version: %s %s", c->name, c->reads);
 	if (c->doer == VMV_BY_NOBODY)
 		return vmv_fail(err, VMV_E_UNSUPPORTED, ENOTSUP, "not supported %s: %s", c->why_not,
 				c->name);

@@ -171,7 +171,7 @@ enum vmv_exit vmv_cli_run(int argc, char **argv, const struct vmv_cli_env *env)
 			       .out_fd = STDOUT_FILENO };
 	const struct vmv_verb *verb = NULL;
 	struct vmv_err err;
-	int r = vmv_options_parse(argc, argv, env->socket, env->no_color, &opt, &err);
+	int r = vmv_cli_parse(argc, argv, env->socket, env->no_color, &opt, &err);
 
 	if (r == 0)
 		r = find_verb(&opt, &verb, &err);

@@ -149,8 +149,8 @@ static int refuse(int what, char *const *argv, struct vmv_err *err)
 	return vmv_fail(err, VMV_E_UNKNOWN, EINVAL, "unknown option '%.64s'", argv[optind - 1]);
 }
 
-int vmv_options_parse(int argc, char **argv, const char *env_socket, const char *env_no_color,
-		      struct vmv_options *ret, struct vmv_err *err)
+int vmv_cli_parse(int argc, char **argv, const char *env_socket, const char *env_no_color,
+		  struct vmv_options *ret, struct vmv_err *err)
 {
 	struct vmv_options opt = {
 		.socket = env_socket && *env_socket ? env_socket : VMV_SOCKET_DEFAULT,

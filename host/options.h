@@ -56,7 +56,7 @@ extern const size_t vmv_n_options;
 /* Options may stand before and behind the verb; "--" ends them. socket and no_color are what the
  * environment says (NULL: nothing). argv is permuted. Returns 0, or -EINVAL with err set:
  * VMV_E_UNKNOWN no such option, VMV_E_RANGE a missing or bad argument. */
-int vmv_options_parse(int argc, char **argv, const char *env_socket, const char *env_no_color,
-		      struct vmv_options *ret, struct vmv_err *err);
+int vmv_cli_parse(int argc, char **argv, const char *env_socket, const char *env_no_color,
+		  struct vmv_options *ret, struct vmv_err *err);
 
 #endif
