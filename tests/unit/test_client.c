@@ -671,7 +671,7 @@ START_TEST(options_stand_before_and_behind_the_verb)
 	int argc = count_words("vmvitals -j watch --interval 1.5 -n3 -s/x", copy);
 	struct vmv_options o;
 
-	ck_assert_int_eq(vmv_options_parse(argc, words, "/env", NULL, &o, NULL), 0);
+	ck_assert_int_eq(vmv_cli_parse(argc, words, "/env", NULL, &o, NULL), 0);
 	ck_assert(o.is_json && !o.no_color && !o.wants_help);
 	ck_assert_uint_eq(o.interval_ms, 1500);
 	ck_assert_uint_eq(o.timeout_ms, 10000);
@@ -689,10 +689,10 @@ START_TEST(the_environment_gives_defaults)
 	int argc = count_words("vmvitals show", copy);
 	struct vmv_options o;
 
-	ck_assert_int_eq(vmv_options_parse(argc, words, "/env", "1", &o, NULL), 0);
+	ck_assert_int_eq(vmv_cli_parse(argc, words, "/env", "1", &o, NULL), 0);
 	ck_assert_str_eq(o.socket, "/env");
 	ck_assert(o.no_color);
-	ck_assert_int_eq(vmv_options_parse(argc, words, "", "", &o, NULL), 0);
+	ck_assert_int_eq(vmv_cli_parse(argc, words, "", "", &o, NULL), 0);
 	ck_assert_str_eq(o.socket, VMV_SOCKET_DEFAULT);
 	ck_assert(!o.no_color);
 }
@@ -722,7 +722,7 @@ START_TEST(a_bad_option_is_refused_and_leaves_output_alone)
 	struct vmv_options o = { .count = 7 };
 	struct vmv_err err = { 0 };
 
-	ck_assert_int_eq(vmv_options_parse(argc, words, NULL, NULL, &o, &err), -EINVAL);
+	ck_assert_int_eq(vmv_cli_parse(argc, words, NULL, NULL, &o, &err), -EINVAL);
 	ck_assert_str_ne(err.msg, "");
 	ck_assert_uint_eq(o.count, 7);
 }

@@ -23,22 +23,6 @@ static void down(void)
 	fixture_down(&fx);
 }
 
-static void check_fields(const struct vmv_collector *c)
-{
-	for (size_t i = 0; i < c->n_fields; i++) {
-		const struct vmv_field *f = &c->fields[i];
-
-		ck_assert(f->name && *f->name && f->help && *f->help && f->source && *f->source);
-		ck_assert_uint_lt(f->offset, c->sample_size);
-		for (size_t k = 0; k < i; k++)
-			ck_assert_msg(
-				strcmp(f->name, c->fields[k].name) != 0 ||
-					strcmp(f->labels ? f->labels : "",
-					       c->fields[k].labels ? c->fields[k].labels : "") != 0,
-				"%s twice", f->name);
-	}
-}
-
 START_TEST(reads_kib_as_bytes_and_marks_missing_lines)
 {
 	const struct vmv_memory_sample *s;
@@ -166,12 +150,6 @@ START_TEST(the_kernel_we_run_on_is_understood)
 }
 END_TEST
 
-START_TEST(fields_are_documented_and_unique)
-{
-	check_fields(&vmv_collector_memory);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *s = suite_create("memory");
@@ -186,7 +164,6 @@ int main(void)
 	tcase_add_loop_test(tc, malformed_input_fails_and_leaves_output_alone, 0,
 			    (int)VMV_COUNTOF(bad));
 	tcase_add_test(tc, the_kernel_we_run_on_is_understood);
-	tcase_add_test(tc, fields_are_documented_and_unique);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

@@ -625,31 +625,6 @@ START_TEST(live_no_free_descriptor_fails_the_reading)
 }
 END_TEST
 
-static size_t field_size(const struct vmv_field *f)
-{
-	return f->ctype == VMV_TEXT ? 1 : 8;
-}
-
-START_TEST(every_field_is_documented_unique_and_inside_the_sample)
-{
-	const struct vmv_collector *c = &vmv_collector_port;
-
-	for (size_t i = 0; i < c->n_fields; i++) {
-		const struct vmv_field *f = &c->fields[i];
-
-		ck_assert(f->name && f->name[0]);
-		ck_assert(f->help && f->help[0]);
-		ck_assert(f->source && f->source[0]);
-		ck_assert_uint_le(f->offset + field_size(f), c->sample_size);
-		ck_assert_int_eq(f->kind == VMV_INFO, f->ctype == VMV_TEXT);
-		for (size_t j = 0; j < i; j++)
-			ck_assert(strcmp(f->name, c->fields[j].name) != 0 ||
-				  strcmp(f->labels ? f->labels : "",
-					 c->fields[j].labels ? c->fields[j].labels : "") != 0);
-	}
-}
-END_TEST
-
 int main(void)
 {
 	Suite *s = suite_create("socket");
@@ -658,6 +633,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tc, up, down);
+	tcase_set_timeout(tc, 60); /* thousands of files, on whatever machine */
 	tcase_add_test(tc, a_line_is_taken_apart);
 	tcase_add_test(tc, ipv6_addresses_are_longer);
 	tcase_add_test(tc, headings_alone_are_an_empty_table);
@@ -678,7 +654,6 @@ int main(void)
 	tcase_add_test(tc, live_our_ports_are_there_with_us_as_owner);
 	tcase_add_test(tc, live_a_socket_that_was_handed_on_has_a_new_owner);
 	tcase_add_test(tc, live_no_free_descriptor_fails_the_reading);
-	tcase_add_test(tc, every_field_is_documented_unique_and_inside_the_sample);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
