@@ -16,7 +16,7 @@ int vmv_buf_reserve(struct vmv_buf *b, size_t more)
 	if (need <= b->cap)
 		return 0;
 	while (cap < need)
-		cap *= 2;
+		cap = cap > b->max / 2 ? b->max : cap * 2;
 	bigger = realloc(b->data, cap);
 	if (!bigger)
 		return -ENOMEM;

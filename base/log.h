@@ -24,8 +24,9 @@ struct vmv_log_field {
 #define VMV_LOG_FIELDS_MAX 16
 
 /* To the journal when standard error is connected to it, else lines on standard error; with
- * a priority prefix "<6>" when has_prefix (for journals without libsystemd). identifier is
- * borrowed for ever. */
+ * a priority prefix "<6>" where they lead to the journal all the same (without libsystemd or
+ * journald's socket).
+ * identifier is borrowed for ever. */
 void vmv_log_open(const char *identifier);
 
 /* "info", or per subsystem: "warning,channel=debug,session=info". Returns 0, or -EINVAL with err

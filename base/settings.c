@@ -208,22 +208,34 @@ struct load {
 	const struct vmv_setting *table;
 	size_t n;
 	void *target;
-	struct vmv_err first; /* the first refusal; inih goes on, we keep what it said */
+	const char *rest;     /* of the text */
+	int line;	      /* number of the one read last */
+	struct vmv_err first; /* the first refusal, which ends the reading */
 };
+
+/* Hands inih one line like fgets: by ourselves, because handlers are not told its number, and
+ * because inih would take an indented line for the value of the key above it. */
+static char *next_line(char *str, int num, void *stream)
+{
+	struct load *l = stream;
+	size_t skip = strspn(l->rest, " \t");
+	size_t len = strcspn(l->rest + skip, "\n");
+
+	if (*l->rest == '\0' || l->first.code != VMV_OK)
+		return NULL;
+	(void)snprintf(str, (size_t)num, "%.*s", (int)len, l->rest + skip);
+	l->rest += skip + len;
+	l->rest += *l->rest == '\n';
+	l->line++;
+	return str;
+}
 
 static int on_pair(void *user, const char *section, const char *key, const char *value)
 {
 	struct load *l = user;
-	struct vmv_err err = { 0 };
 
-	if (l->first.code != VMV_OK)
-		return 0;
-	if (vmv_settings_set(l->table, l->n, l->target, section, key, value ? value : "", &err) <
-	    0) {
-		l->first = err;
-		return 0;
-	}
-	return 1;
+	return vmv_settings_set(l->table, l->n, l->target, section, key, value ? value : "",
+				&l->first) == 0;
 }
 
 /* inih cuts long lines silently, and text behind a NUL would not be seen. */
@@ -259,8 +271,10 @@ int vmv_settings_load(const struct vmv_setting *table, size_t n, void *target, c
 	if (r < 0)
 		return r;
 	vmv_settings_new_source(table, n, target);
-	r = ini_parse_string(text, on_pair, &l);
-	if (l.first.code != VMV_OK)
+	l.rest = text;
+	r = ini_parse_stream(next_line, &l, on_pair, &l);
+	/* whatever was wrong first; a line that is no setting does not end the reading */
+	if (l.first.code != VMV_OK && r == l.line)
 		return vmv_fail(err, l.first.code, l.first.sys, "%s:%d: %.200s", path, r,
 				l.first.msg);
 	if (r != 0)

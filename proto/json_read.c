@@ -15,6 +15,8 @@ struct scan {
 	unsigned depth;
 	size_t members;
 	bool in_string;
+	bool has_nul;	      /* the latest string contains an escaped NUL */
+	bool has_just_opened; /* brackets: nothing inside them yet */
 };
 
 /* Outside strings: counts structure. Returns what is wrong, or NULL. */
@@ -23,10 +25,11 @@ static const char *scan_structure(struct scan *sc, unsigned char c)
 	switch (c) {
 	case '"':
 		sc->in_string = true;
+		sc->has_nul = false;
 		return NULL;
 	case '{':
 	case '[':
-		sc->members++; /* the first one inside; commas count the others */
+		sc->has_just_opened = true;
 		return ++sc->depth > VMV_JSON_DEPTH_IN ? "nested too deeply" : NULL;
 	case '}':
 	case ']':
@@ -37,6 +40,8 @@ static const char *scan_structure(struct scan *sc, unsigned char c)
 	case ',':
 		sc->members++;
 		return NULL;
+	case ':': /* json-c would end the name there: another member's name */
+		return sc->has_nul ? "a NUL in a member's name" : NULL;
 	case 'N': /* NaN */
 	case 'I': /* Infinity */
 	case '/': /* comments */
@@ -47,14 +52,79 @@ static const char *scan_structure(struct scan *sc, unsigned char c)
 	}
 }
 
+/* The first thing inside brackets is a member; commas count the others. */
+static void count_first(struct scan *sc, unsigned char c)
+{
+	if (!sc->has_just_opened || strchr(" \t\r\n", c))
+		return;
+	sc->has_just_opened = false;
+	sc->members += c != '}' && c != ']';
+}
+
+static bool is_digit(unsigned char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static size_t skip_digits(const struct scan *sc, size_t at)
+{
+	while (at < sc->len && is_digit(sc->s[at]))
+		at++;
+	return at;
+}
+
+/* json-c takes "-01", "1." and "-.5" for numbers. The exponent it does check. */
+static const char *scan_number(const struct scan *sc, size_t *at)
+{
+	size_t start = *at + (sc->s[*at] == '-');
+	size_t end = skip_digits(sc, start);
+
+	if (end == start || (end > start + 1 && sc->s[start] == '0'))
+		return "not JSON";
+	if (end < sc->len && sc->s[end] == '.') {
+		start = end + 1;
+		end = skip_digits(sc, start);
+		if (end == start)
+			return "not JSON";
+	}
+	if (end < sc->len && (sc->s[end] == 'e' || sc->s[end] == 'E')) {
+		end++;
+		end += end < sc->len && (sc->s[end] == '+' || sc->s[end] == '-');
+		end = skip_digits(sc, end);
+	}
+	*at = end;
+	return NULL;
+}
+
+/* Behind a backslash. Whatever is escaped, it does not end the string. */
+static void scan_escape(struct scan *sc, size_t *at)
+{
+	if (sc->len - *at >= 5 && memcmp(sc->s + *at, "u0000", 5) == 0)
+		sc->has_nul = true;
+	if (*at < sc->len && sc->s[*at] >= 0x20 && sc->s[*at] < 0x80)
+		++*at;
+}
+
+static const char *scan_string(struct scan *sc, size_t *at)
+{
+	unsigned char c = sc->s[*at];
+
+	if (c < 0x20)
+		return "a control character";
+	++*at;
+	if (c == '"')
+		sc->in_string = false;
+	else if (c == '\\')
+		scan_escape(sc, at);
+	return NULL;
+}
+
 static const char *scan_char(struct scan *sc, size_t *at)
 {
 	unsigned char c = sc->s[*at];
 	size_t n, skip;
 	uint32_t cp;
 
-	if (c < 0x20 && (sc->in_string || (c != '\t' && c != '\r')))
-		return "a control character";
 	if (c >= 0x80) {
 		n = vmv_utf8_decode(sc->s + *at, sc->len - *at, &cp, &skip);
 		if (n == 0)
@@ -64,14 +134,16 @@ static const char *scan_char(struct scan *sc, size_t *at)
 		*at += n;
 		return NULL;
 	}
+	if (sc->in_string)
+		return scan_string(sc, at);
+	/* LF: a line holds none, but the text inside a signed one may */
+	if (c < 0x20 && c != '\t' && c != '\r' && c != '\n')
+		return "a control character";
+	count_first(sc, c);
+	if (c == '-' || is_digit(c))
+		return scan_number(sc, at);
 	++*at;
-	if (!sc->in_string)
-		return scan_structure(sc, c);
-	if (c == '"')
-		sc->in_string = false;
-	else if (c == '\\' && *at < sc->len && sc->s[*at] >= 0x20 && sc->s[*at] < 0x80)
-		++*at; /* whatever is escaped, it does not end the string */
-	return NULL;
+	return scan_structure(sc, c);
 }
 
 int vmv_json_check(const char *text, size_t len, struct vmv_err *err)

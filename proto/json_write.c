@@ -186,7 +186,7 @@ void vmv_jw_num(struct vmv_jw *w, const char *name, double v, unsigned decimals)
 	if (decimals > 0)
 		while (n > 2 && text[n - 1] == '0' && text[n - 2] != '.')
 			n--;
-	if (n > 1 && text[0] == '-' && strspn(text + 1, "0.") == (size_t)n - 1) {
+	if (n > 1 && text[0] == '-' && strspn(text + 1, "0.") >= (size_t)n - 1) {
 		vmv_jw_raw(w, name, text + 1, (size_t)n - 1); /* no minus zero */
 		return;
 	}
@@ -214,7 +214,7 @@ void vmv_jw_str_or_null(struct vmv_jw *w, const char *name, const char *s)
 
 struct vmv_jw_mark vmv_jw_mark(const struct vmv_jw *w)
 {
-	return (struct vmv_jw_mark){ w->buf.len, w->needs_comma };
+	return (struct vmv_jw_mark){ w->buf.len, w->needs_comma, w->is_lossy, w->error };
 }
 
 void vmv_jw_rewind(struct vmv_jw *w, struct vmv_jw_mark mark)
@@ -222,8 +222,9 @@ void vmv_jw_rewind(struct vmv_jw *w, struct vmv_jw_mark mark)
 	if (w->buf.len > mark.len)
 		w->buf.len = mark.len;
 	w->needs_comma = mark.needs_comma;
+	w->is_lossy = mark.is_lossy;
 	if (w->error == -EFBIG)
-		w->error = 0;
+		w->error = mark.error;
 }
 
 size_t vmv_jw_remaining(const struct vmv_jw *w)

@@ -20,7 +20,8 @@ struct vmv_jw {
 /* A mark to come back to. */
 struct vmv_jw_mark {
 	size_t len;
-	bool needs_comma;
+	bool needs_comma, is_lossy;
+	int error; /* that had stuck already: going back does not clear it */
 };
 
 /* max: bytes of the finished text. */
@@ -54,7 +55,7 @@ void vmv_jw_str_or_null(struct vmv_jw *w, const char *name, const char *s);
 void vmv_jw_raw(struct vmv_jw *w, const char *name, const char *json, size_t len);
 
 /* For lists that are cut to fit: take a mark, write an element, go back if it was too much (this
- * clears -EFBIG). */
+ * clears an -EFBIG that came after the mark). */
 struct vmv_jw_mark vmv_jw_mark(const struct vmv_jw *w);
 void vmv_jw_rewind(struct vmv_jw *w, struct vmv_jw_mark mark);
 

@@ -7,11 +7,17 @@
 
 #define KEEP (64 * VMV_KIB) /* memory kept between lines */
 
-void vmv_framer_init(struct vmv_framer *f, size_t line_max)
+void vmv_framer_set_max(struct vmv_framer *f, size_t line_max)
 {
-	*f = (struct vmv_framer){ .line_max = line_max };
+	f->line_max = line_max;
 	/* one turn's worth of whole lines may wait in front of the longest line */
 	f->buf.max = line_max + 2 + 2 * VMV_READ_BUDGET;
+}
+
+void vmv_framer_init(struct vmv_framer *f, size_t line_max)
+{
+	*f = (struct vmv_framer){ 0 };
+	vmv_framer_set_max(f, line_max);
 }
 
 void vmv_framer_free(struct vmv_framer *f)

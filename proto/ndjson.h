@@ -19,6 +19,9 @@ struct vmv_framer {
 };
 
 void vmv_framer_init(struct vmv_framer *f, size_t line_max);
+/* Another bound, from the next push on. */
+void vmv_framer_set_max(struct vmv_framer *f, size_t line_max);
+
 void vmv_framer_free(struct vmv_framer *f);
 
 /* Forgets a line that is not finished, and lines not taken yet. */

@@ -47,11 +47,13 @@ struct vmv_channel {
 	int spare;    /* a descriptor kept back, to turn peers away when there is none left */
 	bool is_edge; /* the base can do edge-triggered events */
 	bool is_file; /* stdin or stdout that epoll does not take: always ready */
-	bool is_paused, is_throttled;  /* by the owner; by our own queue */
-	bool has_ended;		       /* the peer sends no more */
-	bool in_turn;		       /* what is queued now is written at the end of the turn */
-	bool is_stuck;		       /* reported */
-	int said;		       /* errno of the last VMV_REPORT_WAITING */
+	bool is_paused, is_throttled; /* by the owner; by our own queue */
+	bool has_ended;		      /* the peer sends no more */
+	bool is_blocked;	      /* the latest write said EAGAIN */
+	bool is_tty;   /* a terminal, which does not come back once its other end has gone */
+	bool in_turn;  /* what is queued now is written at the end of the turn */
+	bool is_stuck; /* reported */
+	int said;      /* errno of the last VMV_REPORT_WAITING */
 	int stdin_flags, stdout_flags; /* to put back; -1 */
 	uint64_t progress_ms;	       /* when output last moved, or was empty */
 	uint64_t opened_ms;
@@ -133,10 +135,10 @@ static struct event *watch(struct vmv_channel *ch, int fd, short what)
 
 /* Edge-triggered: one event for both directions, added once, because a port without host would spin
  * a level-triggered wait, and EV_WRITE must be in the mask for a connect to be seen at all. Without
- * epoll: level-triggered, only while a host is there, and writing only while something waits. */
+ * epoll: level-triggered, only while a host is there, and writing only while it is full: what the
+ * window or a greeting holds back, or a port that takes 0 bytes, would make it spin. */
 static bool arm(struct vmv_channel *ch)
 {
-	bool is_pending = vmv_outq_bytes(&ch->queue) > 0;
 	bool wants_read = !ch->is_paused && !ch->is_throttled && !ch->has_ended;
 	short what = EV_PERSIST;
 
@@ -158,13 +160,13 @@ static bool arm(struct vmv_channel *ch)
 	if (ch->rfd != ch->wfd) {
 		if (wants_read)
 			ch->rev = watch(ch, ch->rfd, EV_READ | EV_PERSIST);
-		if (is_pending)
+		if (ch->is_blocked)
 			ch->wev = watch(ch, ch->wfd, EV_WRITE | EV_PERSIST);
 		return true;
 	}
 	if (wants_read)
 		what |= EV_READ;
-	if (is_pending)
+	if (ch->is_blocked)
 		what |= EV_WRITE;
 	if (what != EV_PERSIST)
 		ch->rev = watch(ch, ch->rfd, what);
@@ -221,19 +223,20 @@ static void set_away(struct vmv_channel *ch, enum vmv_detach why)
 	ch->state = VMV_CHANNEL_AWAY;
 	if (!was_up)
 		return;
-	vmv_outq_detach(&ch->queue);
-	ch->p.ops->detached(ch->p.arg, why);
 	/* The first bytes of the next client can be read before the kernel says that it is
 	 * connected, so this end may stand between its request and our reply. */
 	arm_timer(ch->grace, VMV_GRACE_MS);
+	vmv_outq_detach(&ch->queue);
+	ch->p.ops->detached(ch->p.arg, why);
 }
 
 static void put_back_stdio(struct vmv_channel *ch)
 {
-	if (ch->stdin_flags >= 0)
-		(void)fcntl(STDIN_FILENO, F_SETFL, ch->stdin_flags);
+	/* in reverse: on a terminal both are one, and the first look saw how it was */
 	if (ch->stdout_flags >= 0)
 		(void)fcntl(STDOUT_FILENO, F_SETFL, ch->stdout_flags);
+	if (ch->stdin_flags >= 0)
+		(void)fcntl(STDIN_FILENO, F_SETFL, ch->stdin_flags);
 	ch->stdin_flags = ch->stdout_flags = -1;
 }
 
@@ -247,7 +250,7 @@ static void close_link(struct vmv_channel *ch)
 	else
 		vmv_closep(&ch->rfd);
 	ch->rfd = ch->wfd = -1;
-	ch->has_ended = ch->is_throttled = ch->is_file = false;
+	ch->has_ended = ch->is_throttled = ch->is_file = ch->is_blocked = false;
 }
 
 static void retry_later(struct vmv_channel *ch)
@@ -307,11 +310,11 @@ static enum input read_input(struct vmv_channel *ch)
 		if (n > 0) {
 			ch->counters.bytes_in += (uint64_t)n;
 			budget -= (size_t)n;
-			ch->p.ops->data(ch->p.arg, buf, (size_t)n);
-			/* nobody may come for what was read early: it has its time, too */
-			if (ch->state == VMV_CHANNEL_AWAY &&
-			    !event_pending(ch->grace, EV_TIMEOUT, NULL))
+			/* nobody may come for what was read early: it has its own time, also when
+			 * that of the former session has nearly run out */
+			if (ch->state == VMV_CHANNEL_AWAY)
 				arm_timer(ch->grace, VMV_GRACE_MS);
+			ch->p.ops->data(ch->p.arg, buf, (size_t)n);
 			continue;
 		}
 		if (errno == EAGAIN)
@@ -342,6 +345,10 @@ static bool handle_input(struct vmv_channel *ch)
 		set_up(ch);
 		return true;
 	case INPUT_END:
+		if (ch->is_tty && !isatty(ch->rfd)) {
+			drop_link(ch, VMV_DETACH_UNPLUGGED);
+			return false;
+		}
 		if (ch->traits->is_port)
 			set_away(ch, VMV_DETACH_GONE);
 		else
@@ -369,6 +376,7 @@ static bool write_output(struct vmv_channel *ch)
 	size_t len;
 	ssize_t n;
 
+	ch->is_blocked = false;
 	while (ch->state == VMV_CHANNEL_UP && (data = vmv_outq_peek(&ch->queue, &len))) {
 		n = ch->p.io->write(ch->wfd, data, len);
 		if (n > 0) {
@@ -376,12 +384,17 @@ static bool write_output(struct vmv_channel *ch)
 			ch->counters.bytes_out += (uint64_t)n;
 			ch->progress_ms = vmv_mono_ms(ch->p.clock);
 			ch->is_stuck = false;
+			if (ch->has_ended) /* it is slow, but it is there */
+				arm_timer(ch->linger, VMV_LINGER_MS);
 			continue;
 		}
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n == 0 || errno == EAGAIN)
-			return true; /* 0: a broken queue. The edge or the tick brings us back */
+		if (n == 0 || errno == EAGAIN) {
+			/* 0: a broken queue. The edge or the tick brings us back */
+			ch->is_blocked = n < 0;
+			return true;
+		}
 		drop_link(ch, ch->traits->is_port ? VMV_DETACH_UNPLUGGED : VMV_DETACH_GONE);
 		return false;
 	}
@@ -434,9 +447,11 @@ static void check_progress(struct vmv_channel *ch)
 /* A peer that has ended leaves once it has its replies. */
 static bool finish_stream(struct vmv_channel *ch)
 {
+	size_t len;
+
 	if (!ch->has_ended)
 		return true;
-	if (!hung_up(ch) && (ch->queue.is_greeting || vmv_outq_reply_bytes(&ch->queue) > 0 ||
+	if (!hung_up(ch) && (ch->queue.is_greeting || vmv_outq_peek(&ch->queue, &len) ||
 			     ch->p.ops->is_busy(ch->p.arg)))
 		return true;
 	drop_link(ch, VMV_DETACH_GONE);
@@ -512,9 +527,14 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 
 static void on_retry(evutil_socket_t fd, short what, void *arg)
 {
+	struct vmv_channel *ch = arg;
+
 	(void)fd;
 	(void)what;
-	try_open(arg);
+	if (ch->lev) /* there was no descriptor for a new peer */
+		(void)event_add(ch->lev, NULL);
+	else
+		try_open(ch);
 }
 
 /* -- opening ---------------------------------------------------------------------------- */
@@ -526,6 +546,7 @@ static void adopt(struct vmv_channel *ch, int rfd, int wfd)
 	ch->counters.opens++;
 	ch->said = 0;
 	ch->opened_ms = vmv_mono_ms(ch->p.clock);
+	ch->is_tty = ch->spec.transport == VMV_TRANSPORT_PATH && isatty(rfd);
 	ch->state = VMV_CHANNEL_AWAY;
 	if (!ch->traits->is_port)
 		set_up(ch); /* a stream is its host */
@@ -539,6 +560,12 @@ static void adopt(struct vmv_channel *ch, int rfd, int wfd)
 		again(ch);
 }
 
+static void keep_spare(struct vmv_channel *ch)
+{
+	if (ch->spare < 0)
+		ch->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
 static void turn_away(struct vmv_channel *ch, int fd, int reason)
 {
 	struct vmv_err err;
@@ -550,16 +577,21 @@ static void turn_away(struct vmv_channel *ch, int fd, int reason)
 }
 
 /* No descriptor is left: accept and hang up on the one kept back, or the loop would spin on a
- * listener that stays readable. */
+ * listener that stays readable. Where even that does not help, it is not looked at for a while. */
 static void shed(struct vmv_channel *ch, int reason)
 {
 	int fd;
 
 	vmv_closep(&ch->spare);
+	ch->spare = -1;
 	fd = vmv_socket_accept(ch->listener);
 	if (fd >= 0)
 		turn_away(ch, fd, reason);
-	ch->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	keep_spare(ch);
+	if (fd < 0 && fd != -EAGAIN) {
+		(void)event_del(ch->lev);
+		arm_timer(ch->retry, VMV_RETRY_MIN_MS);
+	}
 }
 
 static void on_listener(evutil_socket_t listener, short what, void *arg)
@@ -574,14 +606,16 @@ static void on_listener(evutil_socket_t listener, short what, void *arg)
 	}
 	if (fd < 0)
 		return;
-	if (ch->rfd >= 0) {
-		/* a peer that has gone may not have been noticed yet */
+	/* a peer that has gone may not have been noticed yet, or has left much unread */
+	if (ch->rfd >= 0)
 		turn(ch);
-	}
+	if (ch->rfd >= 0 && hung_up(ch))
+		drop_link(ch, VMV_DETACH_GONE);
 	if (ch->rfd >= 0)
 		turn_away(ch, fd, EBUSY);
 	else
 		adopt(ch, fd, fd);
+	keep_spare(ch);
 }
 
 static int open_listener(struct vmv_channel *ch, struct vmv_err *err)
@@ -593,11 +627,13 @@ static int open_listener(struct vmv_channel *ch, struct vmv_err *err)
 	if (fd < 0)
 		return fd;
 	ch->listener = fd;
-	ch->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	keep_spare(ch);
 	ch->lev = event_new(ch->p.base, fd, EV_READ | EV_PERSIST, on_listener, ch);
 	if (!ch->lev || event_add(ch->lev, NULL) < 0) {
+		forget_event(&ch->lev);
 		vmv_closep(&ch->listener);
-		ch->listener = -1;
+		vmv_closep(&ch->spare);
+		ch->listener = ch->spare = -1;
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	}
 	ch->state = VMV_CHANNEL_AWAY;
@@ -620,7 +656,7 @@ static int open_stdio(struct vmv_channel *ch, struct vmv_err *err)
 	ch->stdout_flags = set_nonblocking(STDOUT_FILENO);
 	if (ch->stdin_flags < 0 || ch->stdout_flags < 0)
 		return vmv_fail(err, VMV_E_IO, errno, "cannot use standard input and output: %s",
-				strerror(errno));
+				strerror(errno)); /* free() puts back what was changed */
 	adopt(ch, STDIN_FILENO, STDOUT_FILENO);
 	return 0;
 }
@@ -749,6 +785,7 @@ void vmv_channel_free(struct vmv_channel *ch)
 		(void)unlink(ch->spec.target);
 	vmv_closep(&ch->listener);
 	vmv_closep(&ch->spare);
+	put_back_stdio(ch);
 	forget_event(&ch->kick);
 	forget_event(&ch->grace);
 	forget_event(&ch->linger);
@@ -768,6 +805,8 @@ int vmv_channel_send(struct vmv_channel *ch, enum vmv_class class, unsigned sub,
 {
 	int r;
 
+	if (vmv_outq_bytes(&ch->queue) == 0) /* its time to move begins now */
+		ch->progress_ms = vmv_mono_ms(ch->p.clock);
 	if (ch->state != VMV_CHANNEL_UP && !(class == VMV_CLASS_REPLY && can_inherit(ch)))
 		return -ENOTCONN;
 	r = vmv_outq_add(&ch->queue, class, sub, line, len);
@@ -780,6 +819,7 @@ int vmv_channel_begin(struct vmv_channel *ch, const char *line, size_t len)
 {
 	int r = vmv_outq_begin(&ch->queue, line, len);
 
+	ch->progress_ms = vmv_mono_ms(ch->p.clock);
 	if (r == 0)
 		write_soon(ch);
 	return r;
@@ -800,6 +840,11 @@ void vmv_channel_ack(struct vmv_channel *ch, uint64_t bytes)
 {
 	vmv_outq_ack(&ch->queue, bytes);
 	write_soon(ch);
+}
+
+void vmv_channel_set_queue_high(struct vmv_channel *ch, size_t bytes)
+{
+	ch->p.queue_high = bytes;
 }
 
 void vmv_channel_pause(struct vmv_channel *ch, bool is_paused)

@@ -95,6 +95,9 @@ void vmv_channel_drop(struct vmv_channel *ch); /* everything queued */
 void vmv_channel_release(struct vmv_channel *ch);
 void vmv_channel_ack(struct vmv_channel *ch, uint64_t bytes);
 
+/* Another bound of params.queue_high. */
+void vmv_channel_set_queue_high(struct vmv_channel *ch, size_t bytes);
+
 /* While paused nothing is read. */
 void vmv_channel_pause(struct vmv_channel *ch, bool is_paused);
 

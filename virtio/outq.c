@@ -196,6 +196,61 @@ static void make_room_for_samples(struct vmv_outq *q, unsigned sub, size_t len)
 	}
 }
 
+/* What was chosen behind it waits in its class again: the window may not have room for it now. */
+static void put_back_behind(struct vmv_outq *q, struct vmv_outq_item *it)
+{
+	struct vmv_outq_item *next, *back = NULL;
+
+	for (struct vmv_outq_item *i = it->next; i; i = next) {
+		next = i->next;
+		i->next = back;
+		back = i;
+	}
+	it->next = NULL;
+	q->current.last = &it->next;
+	for (; back; back = next) {
+		next = back->next;
+		list_prepend(&q->lists[back->class], back);
+	}
+}
+
+/* Metrics take the place of older ones that are chosen but not begun: the host takes nothing. */
+static bool replace_chosen(struct vmv_outq *q, struct vmv_outq_item *it)
+{
+	struct vmv_outq_item **at = &q->current.first, *old;
+
+	if (*at && q->current_off > 0)
+		at = &(*at)->next;
+	while (*at && (*at)->class != VMV_CLASS_METRICS)
+		at = &(*at)->next;
+	old = *at;
+	if (!old)
+		return false;
+	it->next = old->next;
+	*at = it;
+	put_back_behind(q, it);
+	account(q, it);
+	dispose(q, old);
+	return true;
+}
+
+/* One slot: the newest wins. */
+static void add_metrics(struct vmv_outq *q, struct vmv_outq_item *it)
+{
+	struct vmv_outq_list *slot = &q->lists[VMV_CLASS_METRICS];
+
+	if (replace_chosen(q, it)) {
+		q->replaced++;
+		return;
+	}
+	if (slot->first) {
+		q->replaced++;
+		dispose(q, list_shift(slot));
+	}
+	account(q, it);
+	list_append(slot, it);
+}
+
 int vmv_outq_add(struct vmv_outq *q, enum vmv_class class, unsigned sub, const char *line,
 		 size_t len)
 {
@@ -204,9 +259,9 @@ int vmv_outq_add(struct vmv_outq *q, enum vmv_class class, unsigned sub, const c
 	if (!it)
 		return -ENOMEM;
 	it->sub = sub;
-	if (class == VMV_CLASS_METRICS && q->lists[class].first) {
-		q->replaced++;
-		dispose(q, list_shift(&q->lists[class]));
+	if (class == VMV_CLASS_METRICS) {
+		add_metrics(q, it);
+		return 0;
 	}
 	if (class == VMV_CLASS_SAMPLES)
 		make_room_for_samples(q, sub, it->len);
@@ -239,20 +294,33 @@ static bool window_takes(const struct vmv_outq *q, size_t len)
 	return old <= q->acked;
 }
 
-bool vmv_outq_window_closed(const struct vmv_outq *q)
+/* The highest class that may go, or VMV_N_CLASSES; *ret_waits tells whether the window holds
+ * something back. What waits for the window keeps lower classes from filling it. */
+static int next_class(const struct vmv_outq *q, bool *ret_waits)
 {
 	bool waits = false;
+	int c;
+
+	for (c = 0; c < VMV_N_CLASSES; c++) {
+		const struct vmv_outq_item *first = q->lists[c].first;
+
+		if (!first || (windowed[c] && waits))
+			continue;
+		if (!windowed[c] || window_takes(q, first->len))
+			break;
+		waits = true;
+	}
+	*ret_waits = waits;
+	return c;
+}
+
+bool vmv_outq_window_closed(const struct vmv_outq *q)
+{
+	bool waits;
 
 	if (q->current.first || q->is_greeting)
 		return false;
-	for (int c = 0; c < VMV_N_CLASSES; c++) {
-		const struct vmv_outq_item *first = q->lists[c].first;
-
-		if (first && (!windowed[c] || window_takes(q, first->len)))
-			return false;
-		waits |= first != NULL;
-	}
-	return waits;
+	return next_class(q, &waits) == VMV_N_CLASSES && waits;
 }
 
 static struct vmv_outq_item *pick_greeting(struct vmv_outq *q)
@@ -269,15 +337,13 @@ static struct vmv_outq_item *pick_greeting(struct vmv_outq *q)
 
 static struct vmv_outq_item *pick(struct vmv_outq *q)
 {
+	bool waits;
+	int c;
+
 	if (q->is_greeting)
 		return pick_greeting(q);
-	for (int c = 0; c < VMV_N_CLASSES; c++) {
-		struct vmv_outq_item *first = q->lists[c].first;
-
-		if (first && (!windowed[c] || window_takes(q, first->len)))
-			return list_shift(&q->lists[c]);
-	}
-	return NULL;
+	c = next_class(q, &waits);
+	return c < VMV_N_CLASSES ? list_shift(&q->lists[c]) : NULL;
 }
 
 /* Chooses lines until a write is full. Returns the bytes chosen. */

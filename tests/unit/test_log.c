@@ -1,0 +1,257 @@
+#include "base/log.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int out = -1; /* the reading end of standard error */
+
+/* Each test has a process of its own. */
+static void up(void)
+{
+	int fds[2];
+
+	ck_assert_int_eq(unsetenv("JOURNAL_STREAM"), 0);
+	ck_assert_int_eq(pipe2(fds, O_CLOEXEC | O_NONBLOCK), 0);
+	ck_assert_int_eq(dup2(fds[1], STDERR_FILENO), STDERR_FILENO);
+	ck_assert_int_eq(close(fds[1]), 0);
+	out = fds[0];
+	vmv_log_open("prog");
+}
+
+static void down(void)
+{
+	ck_assert_int_eq(close(out), 0);
+}
+
+/* What was written since the last call. */
+static const char *captured(void)
+{
+	static char text[65536];
+	ssize_t n = read(out, text, sizeof(text) - 1);
+
+	text[n < 0 ? 0 : n] = '\0';
+	return text;
+}
+
+START_TEST(a_line_has_identifier_severity_and_subsystem)
+{
+	vmv_log(VMV_LOG_ERROR, "channel", "bad %d", 7);
+	ck_assert_str_eq(captured(), "prog: error: channel: bad 7\n");
+	vmv_log(VMV_LOG_WARNING, "channel", "odd");
+	ck_assert_str_eq(captured(), "prog: warning: channel: odd\n");
+	vmv_log(VMV_LOG_NOTICE, "channel", "well");
+	ck_assert_str_eq(captured(), "prog: channel: well\n");
+	vmv_log(VMV_LOG_INFO, "channel", "well");
+	ck_assert_str_eq(captured(), "prog: channel: well\n");
+	vmv_log(VMV_LOG_DEBUG, "channel", "too much");
+	ck_assert_str_eq(captured(), "");
+}
+END_TEST
+
+START_TEST(nothing_from_outside_can_forge_a_second_line)
+{
+	char text[256] = "";
+	const char *got;
+
+	for (int c = 1, n = 0; c < 256; c++)
+		text[n++] = (char)c;
+	vmv_log(VMV_LOG_INFO, "session", "name '%s'", text);
+	got = captured();
+	ck_assert_ptr_eq(strchr(got, '\n'), got + strlen(got) - 1);
+	for (const char *p = got; p[1]; p++)
+		ck_assert((unsigned char)*p >= 0x20 && *p != 0x7f);
+	vmv_log(VMV_LOG_INFO, "session", "x\nprog: error: session: forged\r\n\x1b[2J");
+	ck_assert_str_eq(captured(), "prog: session: x?prog: error: session: forged???[2J\n");
+}
+END_TEST
+
+START_TEST(an_endless_message_is_cut_and_stays_one_line)
+{
+	char text[20000];
+	const char *got;
+
+	memset(text, 'x', sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	vmv_log(VMV_LOG_INFO, "session", "%s\n%s", text, text);
+	got = captured();
+	ck_assert_uint_lt(strlen(got), 1100);
+	ck_assert_uint_gt(strlen(got), 1000);
+	ck_assert_ptr_eq(strchr(got, '\n'), got + strlen(got) - 1);
+}
+END_TEST
+
+START_TEST(errno_is_kept)
+{
+	errno = ENOENT;
+	vmv_log(VMV_LOG_INFO, "session", "shown");
+	ck_assert_int_eq(errno, ENOENT);
+	errno = EBUSY;
+	vmv_log(VMV_LOG_DEBUG, "session", "not shown");
+	ck_assert_int_eq(errno, EBUSY);
+	/* a log that cannot be written is no reason to change it either */
+	ck_assert_int_eq(close(STDERR_FILENO), 0);
+	errno = EXDEV;
+	vmv_log(VMV_LOG_INFO, "session", "lost");
+	ck_assert_int_eq(errno, EXDEV);
+}
+END_TEST
+
+START_TEST(fields_do_not_show_on_standard_error)
+{
+	const struct vmv_log_field fields[] = {
+		{ "VMVITALS_CHANNEL", "x" },
+		{ "VMVITALS_EMPTY", NULL },
+		{ NULL, NULL },
+	};
+
+	vmv_log_entry(VMV_LOG_INFO, "session", "0123456789abcdef0123456789abcdef", fields, "hello");
+	ck_assert_str_eq(captured(), "prog: session: hello\n");
+}
+END_TEST
+
+START_TEST(levels_by_subsystem)
+{
+	ck_assert_int_eq(vmv_log_set_levels("warning,channel=debug,session=error", NULL), 0);
+	ck_assert(vmv_log_wants(VMV_LOG_WARNING, "agent"));
+	ck_assert(!vmv_log_wants(VMV_LOG_NOTICE, "agent"));
+	ck_assert(vmv_log_wants(VMV_LOG_DEBUG, "channel"));
+	ck_assert(!vmv_log_wants(VMV_LOG_DEBUG, "channe"));
+	ck_assert(!vmv_log_wants(VMV_LOG_DEBUG, "channels"));
+	ck_assert(vmv_log_wants(VMV_LOG_ERROR, "session"));
+	ck_assert(!vmv_log_wants(VMV_LOG_WARNING, "session"));
+	/* a new specification replaces the old one */
+	ck_assert_int_eq(vmv_log_set_levels("session=debug", NULL), 0);
+	ck_assert(vmv_log_wants(VMV_LOG_DEBUG, "session"));
+	ck_assert(vmv_log_wants(VMV_LOG_INFO, "channel"));
+	ck_assert(!vmv_log_wants(VMV_LOG_DEBUG, "channel"));
+}
+END_TEST
+
+#define LONGEST "abcdefghijklmnopqrstuvw" /* 23 characters */
+#define SIXTEEN                                                                                \
+	"a=info,b=info,c=info,d=info,e=info,f=info,g=info,h=info,i=info,j=info,k=info,l=info," \
+	"m=info,n=info,o=info,p=info"
+
+static const char *const good_levels[] = {
+	"error",	"warning",	 "notice",	   "info",
+	"debug",	"debug,debug",	 "channel=error",  "info,x=debug",
+	"x=debug,info", LONGEST "=info", "error," SIXTEEN,
+};
+
+START_TEST(good_specifications_are_taken)
+{
+	ck_assert_int_eq(vmv_log_check_levels(good_levels[_i], NULL), 0);
+	ck_assert_int_eq(vmv_log_set_levels(good_levels[_i], NULL), 0);
+}
+END_TEST
+
+static const char *const bad_levels[] = {
+	"",
+	",",
+	"info,",
+	",info",
+	"loud",
+	"Info",
+	"inf",
+	"infox",
+	"6",
+	"info warning",
+	" info",
+	"=info",
+	"x=",
+	"x=loud",
+	"x==info",
+	"x=info=debug",
+	"info,x",
+	LONGEST "x=info",
+	"info;",
+	"x=info,,y",
+	"x=info,=y",
+	"info\n",
+	SIXTEEN ",q=info",
+};
+
+START_TEST(bad_specifications_change_nothing)
+{
+	struct vmv_err err = { 0 };
+
+	ck_assert_int_eq(vmv_log_set_levels("error,session=debug", NULL), 0);
+	ck_assert_int_eq(vmv_log_check_levels(bad_levels[_i], &err), -EINVAL);
+	ck_assert_int_eq(err.code, VMV_E_RANGE);
+	ck_assert_str_ne(err.msg, "");
+	ck_assert_int_eq(vmv_log_set_levels(bad_levels[_i], &err), -EINVAL);
+	ck_assert(vmv_log_wants(VMV_LOG_DEBUG, "session"));
+	ck_assert(!vmv_log_wants(VMV_LOG_WARNING, "channel"));
+}
+END_TEST
+
+/* A journal that we cannot speak to directly reads priorities in front of lines. */
+START_TEST(lines_for_the_journal_carry_their_priority)
+{
+	struct stat st;
+	char value[64];
+
+	if (access("/run/systemd/journal/socket", F_OK) == 0)
+		return; /* it would go to the real one */
+	ck_assert_int_eq(fstat(STDERR_FILENO, &st), 0);
+	(void)snprintf(value, sizeof(value), "%llu:%llu", (unsigned long long)st.st_dev,
+		       (unsigned long long)st.st_ino);
+	ck_assert_int_eq(setenv("JOURNAL_STREAM", value, 1), 0);
+	vmv_log_open("prog");
+	vmv_log(VMV_LOG_WARNING, "session", "a\nb");
+	ck_assert_str_eq(captured(), "<4>session: a?b\n");
+	/* standard error has been led elsewhere since */
+	(void)snprintf(value, sizeof(value), "%llu:%llu", (unsigned long long)st.st_dev,
+		       (unsigned long long)st.st_ino + 1);
+	ck_assert_int_eq(setenv("JOURNAL_STREAM", value, 1), 0);
+	vmv_log_open("prog");
+	vmv_log(VMV_LOG_WARNING, "session", "a");
+	ck_assert_str_eq(captured(), "prog: warning: session: a\n");
+}
+END_TEST
+
+static const char *const not_streams[] = { "", ":", "1", "1:", "x:y", "-1:-1", "8:1x" };
+
+START_TEST(a_malformed_journal_stream_is_none)
+{
+	ck_assert_int_eq(setenv("JOURNAL_STREAM", not_streams[_i], 1), 0);
+	vmv_log_open("prog");
+	vmv_log(VMV_LOG_INFO, "session", "a");
+	ck_assert_str_eq(captured(), "prog: session: a\n");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("log");
+	TCase *tc = tcase_create("log");
+	SRunner *sr = srunner_create(s);
+	int failed;
+
+	tcase_add_checked_fixture(tc, up, down);
+	tcase_add_test(tc, a_line_has_identifier_severity_and_subsystem);
+	tcase_add_test(tc, nothing_from_outside_can_forge_a_second_line);
+	tcase_add_test(tc, an_endless_message_is_cut_and_stays_one_line);
+	tcase_add_test(tc, errno_is_kept);
+	tcase_add_test(tc, fields_do_not_show_on_standard_error);
+	tcase_add_test(tc, levels_by_subsystem);
+	tcase_add_loop_test(tc, good_specifications_are_taken, 0, (int)VMV_COUNTOF(good_levels));
+	tcase_add_loop_test(tc, bad_specifications_change_nothing, 0, (int)VMV_COUNTOF(bad_levels));
+	tcase_add_test(tc, lines_for_the_journal_carry_their_priority);
+	tcase_add_loop_test(tc, a_malformed_journal_stream_is_none, 0,
+			    (int)VMV_COUNTOF(not_streams));
+	suite_add_tcase(s, tc);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
