@@ -1,0 +1,14 @@
+# make bench [BENCH_FLAGS='--check --only start,stop']: measures vmvitalsd, prints a table and writes
+# bench/results.json.
+EXTRA_PROGRAMS = bench/floor bench/crowd
+EXTRA_DIST += bench/run.py
+CLEANFILES += bench/floor bench/crowd bench/results.json
+
+bench_floor_SOURCES = bench/floor.c
+bench_floor_LDADD =
+bench_crowd_SOURCES = bench/crowd.c
+bench_crowd_LDADD =
+
+.PHONY: bench
+bench: vmvitalsd bench/floor bench/crowd
+	/usr/bin/python3 '$(srcdir)/bench/run.py' --build . --json bench/results.json $(BENCH_FLAGS)

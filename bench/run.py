@@ -1,0 +1,605 @@
+#!/usr/bin/python3
+"""Measures vmvitalsd as it is shipped: prints a table, writes JSON. docs/BENCHMARKS.md has the method.
+
+A row with a limit is a figure that this version has to meet; one with a goal is to be met later.
+"""
+
+import argparse
+import contextlib
+import datetime
+import json
+import math
+import os
+import select
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+IDLE_S = 20
+RUNS = 20
+PINGS = 5000
+PING_ROUNDS = 10
+COLLECTIONS = 50  # before memory is looked at
+MESSAGES = 10  # with all there is to read
+PACED_S = 15
+SOCKETS_S = 6  # between two messages when each shall read the sockets, too: they are good for 5 s
+CROWDS = (1000, 5000)
+PATIENCE_S = 20
+
+
+class Skip(Exception):
+    """A row that cannot be measured here; the text says why."""
+
+
+# -- rows ------------------------------------------------------------------------------------
+
+
+class Results:
+    def __init__(self):
+        self.rows = []
+        self.skipped = []
+
+    def add(self, row_id, what, value, unit, *, limit=None, goal=None, low=None, high=None, note=""):
+        row = {"id": row_id, "what": what, "value": value, "unit": unit}
+        extra = {"limit": limit, "goal": goal, "min": low, "max": high, "note": note or None}
+        row.update({k: v for k, v in extra.items() if v is not None})
+        self.rows.append(row)
+        print(".", end="", file=sys.stderr, flush=True)
+
+    def skip(self, what, why):
+        self.skipped.append({"what": what, "why": why})
+
+
+def number(value):
+    if value is None:
+        return "-"
+    if isinstance(value, int) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.2f}"
+
+
+def verdict(row):
+    for word in ("limit", "goal"):
+        if word in row:
+            ok = row["value"] <= row[word]
+            return "ok" if ok else ("MISSED" if word == "limit" else "goal MISSED")
+    return ""
+
+
+def print_table(results, check):
+    head = ["what", "value", "unit", "min", "max", "limit"] + (["verdict"] if check else [])
+    lines = [head]
+    for row in results.rows:
+        bound = number(row["limit"]) if "limit" in row else ""
+        if "goal" in row:
+            bound = f"goal {number(row['goal'])}"
+        line = [row["what"], number(row["value"]), row["unit"]]
+        line += [number(row[k]) if k in row else "" for k in ("min", "max")] + [bound]
+        lines.append(line + ([verdict(row)] if check else []))
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    for line in lines:
+        cells = [c.rjust(w) if i in (1, 3, 4, 5) else c.ljust(w)
+                 for i, (c, w) in enumerate(zip(line, widths))]
+        print("  ".join(cells).rstrip())
+    for skipped in results.skipped:
+        print(f"skipped: {skipped['what']}: {skipped['why']}")
+
+
+# -- what the kernel says of a process -------------------------------------------------------
+
+
+def read_text(path):
+    with open(path, encoding="ascii", errors="replace") as f:
+        return f.read()
+
+
+def tasks(pid):
+    return [f"/proc/{pid}/task/{t}" for t in os.listdir(f"/proc/{pid}/task")]
+
+
+def cpu_ns(pid):
+    """Of all threads, to the nanosecond when they sleep."""
+    return sum(int(read_text(t + "/schedstat").split()[0]) for t in tasks(pid))
+
+
+def switches(pid):
+    total = 0
+    for t in tasks(pid):
+        for line in read_text(t + "/status").splitlines():
+            if "ctxt_switches:" in line:
+                total += int(line.split()[1])
+    return total
+
+
+def memory_kb(pid):
+    fields = dict(line.split(":", 1) for line in read_text(f"/proc/{pid}/smaps_rollup").splitlines()
+                  if ":" in line and line.endswith("kB"))
+    return {k: int(fields[k].split()[0]) for k in ("Pss", "Private_Dirty", "Rss")}
+
+
+def process_count():
+    return sum(name.isdigit() for name in os.listdir("/proc"))
+
+
+def percentile(values, p):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, math.ceil(len(ordered) * p / 100) - 1)]
+
+
+# -- programs under measurement --------------------------------------------------------------
+
+
+class Place:
+    """Where the programs are, and a directory for sockets."""
+
+    def __init__(self, build, qemu_ga, scratch):
+        self.agent = os.path.join(build, "vmvitalsd")
+        self.floor = os.path.join(build, "bench", "floor")
+        self.crowd = os.path.join(build, "bench", "crowd")
+        self.qemu_ga = qemu_ga
+        self.scratch = scratch
+        self.config = os.path.join(scratch, "agent.conf")  # empty: the defaults, whatever /etc says
+        with open(self.config, "w", encoding="ascii"):
+            pass
+
+
+@contextlib.contextmanager
+def running(argv, **kwargs):
+    process = subprocess.Popen(argv, **kwargs)
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def agent_argv(place, channel, *options):
+    return [place.agent, "--config", place.config, "--channel", channel, "--log-level", "error",
+            *options]
+
+
+def connect(path):
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        s = socket.socket(socket.AF_UNIX)
+        try:
+            s.connect(path)
+            s.settimeout(PATIENCE_S)
+            return s
+        except (FileNotFoundError, ConnectionRefusedError):
+            s.close()
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+class Host:
+    """The host's end of a channel."""
+
+    def __init__(self, path):
+        self.sock = connect(path)
+        self.buf = b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.sock.close()
+
+    def line(self):
+        while b"\n" not in self.buf:
+            data = self.sock.recv(1 << 16)
+            if not data:
+                raise ConnectionResetError("the agent hung up")
+            self.buf += data
+        line, self.buf = self.buf.split(b"\n", 1)
+        return line + b"\n"
+
+    def message(self, kind):
+        """The next message of this type: its bytes."""
+        needle = b'"type":"%s"' % kind.encode()
+        while True:
+            line = self.line()
+            if needle in line[:64]:
+                return line
+
+
+@contextlib.contextmanager
+def agent(place, *options):
+    """A running agent with a listening socket."""
+    path = os.path.join(place.scratch, "agent.sock")
+    with running(agent_argv(place, f"unix-listen:{path}", *options)) as process:
+        yield process, path
+
+
+@contextlib.contextmanager
+def agent_and_host(place, *options):
+    with agent(place, *options) as (process, path), Host(path) as host:
+        yield process, host
+
+
+# -- idle ------------------------------------------------------------------------------------
+
+
+def measure_idle(pid, seconds):
+    before = switches(pid), cpu_ns(pid)
+    time.sleep(seconds)
+    after = switches(pid), cpu_ns(pid)
+    return (after[0] - before[0]) / seconds, (after[1] - before[1]) / seconds / 1e6
+
+
+def add_idle(results, row_id, what, pid, limit=None):
+    wakeups, cpu_ms = measure_idle(pid, IDLE_S)
+    results.add(f"{row_id}_wakeups", f"{what}: wake-ups per second", wakeups, "1/s", limit=limit)
+    results.add(f"{row_id}_cpu", f"{what}: CPU time per second", cpu_ms, "ms/s")
+
+
+def bench_idle(place, results):
+    # 0.1/s: a health check each 60 s may fall into the 20 s, with its few switches
+    with agent(place, "--interval", "3600") as (process, path):
+        with Host(path) as host:
+            host.message("metrics")
+            time.sleep(3)
+            add_idle(results, "idle_connected", "idle, host connected", process.pid, limit=0.1)
+        time.sleep(3)
+        add_idle(results, "idle_away", "idle, host away", process.pid, limit=0.1)
+
+
+def bench_naive(_place, results):
+    """A level-triggered wait on a descriptor whose other end is gone: what must not be done."""
+    here, there = socket.socketpair()
+    there.close()
+    poller = select.epoll()
+    poller.register(here, 0)
+    n, end = 0, time.monotonic() + 1
+    while time.monotonic() < end:
+        poller.poll()
+        n += 1
+    poller.close()
+    here.close()
+    results.add("naive_wakeups", "contrast: level-triggered wait, host away (in Python)", n, "1/s")
+
+
+# -- start and stop --------------------------------------------------------------------------
+
+
+def start_ms(place):
+    began = time.perf_counter()
+    with running(agent_argv(place, "stdio"), stdin=subprocess.PIPE,
+                 stdout=subprocess.PIPE) as process:
+        seen = b""
+        while b"{" not in seen:
+            data = os.read(process.stdout.fileno(), 4096)
+            if not data:
+                raise ConnectionResetError("the agent ended")
+            seen += data
+        ms = (time.perf_counter() - began) * 1e3
+        process.stdin.close()
+        return ms
+
+
+def add_runs(results, row_id, what, values, limit):
+    results.add(row_id, what, statistics.median(values), "ms", limit=limit, low=min(values),
+                high=max(values))
+
+
+def bench_start(place, results):
+    add_runs(results, "start", "start to first byte of the handshake",
+             [start_ms(place) for _ in range(RUNS)], limit=25)
+
+
+def term_ms(process):
+    fd = os.pidfd_open(process.pid)
+    try:
+        began = time.perf_counter()
+        process.send_signal(signal.SIGTERM)
+        if not select.select([fd], [], [], PATIENCE_S)[0]:
+            raise TimeoutError("the agent does not end")
+        ms = (time.perf_counter() - began) * 1e3
+    finally:
+        os.close(fd)
+    if process.wait() != 0:
+        raise ChildProcessError(f"the agent ended with {process.returncode}")
+    return ms
+
+
+def stop_connected_ms(place):
+    with agent_and_host(place) as (process, host):
+        host.message("metrics")
+        time.sleep(0.2)
+        return term_ms(process)
+
+
+def stop_away_ms(place):
+    with agent(place) as (process, path):
+        connect(path).close()
+        time.sleep(0.5)
+        return term_ms(process)
+
+
+def bench_stop(place, results):
+    add_runs(results, "stop_connected", "SIGTERM to exit, idle, host connected",
+             [stop_connected_ms(place) for _ in range(RUNS)], limit=50)
+    add_runs(results, "stop_away", "SIGTERM to exit, idle, host away",
+             [stop_away_ms(place) for _ in range(RUNS)], limit=50)
+
+
+# -- messages --------------------------------------------------------------------------------
+
+
+def bench_size(place, results):
+    with agent_and_host(place) as (_, host):
+        handshake = len(host.message("handshake"))
+        metrics = len(host.message("metrics"))
+    results.add("size_handshake", "handshake message", handshake, "bytes", limit=2 * 1024)
+    results.add("size_metrics", "metrics message, default settings", metrics, "bytes",
+                limit=16 * 1024)
+
+
+def round_trips(host, n, request, is_answer):
+    """Seconds that each of n requests took."""
+    took = []
+    for i in range(n):
+        line = request(i)
+        began = time.perf_counter()
+        host.sock.sendall(line)
+        while not is_answer(host.line()):
+            pass
+        took.append(time.perf_counter() - began)
+    return took
+
+
+def ping(i):
+    return b'{"type":"SafeCommand","id":"%d","command_type":{"action":"Ping"}}\n' % i
+
+
+def is_pong(line):
+    return b'"type":"response"' in line[:64] and b'"success":true' in line
+
+
+def guest_ping(_):
+    return b'{"execute":"guest-ping"}\n'
+
+
+def is_return(line):
+    return line.startswith(b'{"return"')
+
+
+class Pinged:
+    """A program that answers, and how it did."""
+
+    def __init__(self, pid, host, request, is_answer):
+        self.pid, self.host, self.request, self.is_answer = pid, host, request, is_answer
+        self.took, self.cpu = [], 0
+        round_trips(host, 200, request, is_answer)  # warms up
+
+    def round(self, n):
+        before = cpu_ns(self.pid)
+        self.took += [s * 1e6 for s in round_trips(self.host, n, self.request, self.is_answer)]
+        self.cpu += cpu_ns(self.pid) - before
+
+    def figures(self):
+        return (percentile(self.took, 50), percentile(self.took, 99),
+                self.cpu / len(self.took) / 1e3)
+
+
+def add_pings(results, row_id, what, figures, goals):
+    p50, p99, cpu_us = figures
+    results.add(f"{row_id}_p50", f"{what}: p50", p50, "us", goal=goals[0])
+    results.add(f"{row_id}_p99", f"{what}: p99", p99, "us")
+    results.add(f"{row_id}_cpu", f"{what}: CPU per request", cpu_us, "us", goal=goals[1])
+
+
+def bench_ping(place, results):
+    """The agent and its peer take turns: where the scheduler puts the two ends of a socket decides
+    more than what they do."""
+    with contextlib.ExitStack() as stack:
+        process, host = stack.enter_context(agent_and_host(place, "--interval", "3600"))
+        host.message("metrics")
+        pinged = [Pinged(process.pid, host, ping, is_pong)]
+        try:
+            pinged.append(start_qemu_ga(place, stack))
+        except Skip as e:
+            results.skip("qemu-ga", str(e))
+        for _ in range(PING_ROUNDS):
+            for p in pinged:
+                p.round(PINGS // PING_ROUNDS)
+        if len(pinged) > 1:
+            add_peer(results, pinged[1])
+    peer = pinged[1].figures() if len(pinged) > 1 else (None, None, None)
+    add_pings(results, "ping", "Ping", pinged[0].figures(), (peer[0], peer[2]))
+
+
+def start_qemu_ga(place, stack):
+    if not place.qemu_ga:
+        raise Skip("not installed (package qemu-guest-agent), and no --qemu-ga PATH given")
+    path = os.path.join(place.scratch, "qga.sock")
+    argv = [place.qemu_ga, "-m", "unix-listen", "-p", path, "-t", place.scratch]
+    process = stack.enter_context(running(argv, stdout=subprocess.DEVNULL))
+    host = stack.enter_context(Host(path))
+    return Pinged(process.pid, host, guest_ping, is_return)
+
+
+def add_peer(results, peer):
+    add_pings(results, "qga_ping", "qemu-ga guest-ping", peer.figures(), (None, None))
+    memory = memory_kb(peer.pid)
+    results.add("qga_pss", "qemu-ga: PSS", memory["Pss"], "kB")
+    results.add("qga_dirty", "qemu-ga: private dirty", memory["Private_Dirty"], "kB")
+
+
+# -- what a reading costs --------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def crowd(place, n):
+    """So many more idle processes."""
+    with running([place.crowd, str(n)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        if int(process.stdout.readline() or 0) != n:
+            raise Skip(f"cannot make {n} processes here")
+        yield
+        process.stdin.close()
+        process.wait(PATIENCE_S)
+
+
+def floor_ns(process):
+    out = process.communicate(timeout=PATIENCE_S)[0].decode().split("\n")
+    return [int(line.split()[0]) for line in out if line][1:]
+
+
+def message_ns(pid, host, n):
+    """CPU time of the agent per metrics message: a reading, its encoding, its sending."""
+    host.message("metrics")
+    time.sleep(0.1)
+    costs, before = [], cpu_ns(pid)
+    for _ in range(n):
+        host.message("metrics")
+        time.sleep(0.1)  # the agent is asleep again
+        now = cpu_ns(pid)
+        costs.append(now - before)
+        before = now
+    return costs
+
+
+def measure_cost(place, rhythm_s, n):
+    """Agent and floor at the same rhythm and at the same time, half a period apart: equally cold, and
+    whatever else the machine does disturbs both. Also the agent's memory at the end."""
+    lean = ["lean"] if rhythm_s < SOCKETS_S else []
+    with agent_and_host(place, "--interval", str(rhythm_s)) as (process, host):
+        host.message("metrics")
+        host.message("metrics")  # the first pause is shortened at random
+        time.sleep(rhythm_s / 2)
+        with running([place.floor, str(n + 3), str(rhythm_s * 1000), *lean],
+                     stdout=subprocess.PIPE) as floor:
+            costs = message_ns(process.pid, host, n)
+            memory = memory_kb(process.pid)
+            return costs, floor_ns(floor), memory
+
+
+def add_cost(results, row_id, what, measured, goal):
+    agent_ns, floor_ns_, _ = measured
+    for name, who, values in (("agent", "agent", agent_ns), ("floor", "floor", floor_ns_)):
+        results.add(f"{row_id}_{name}", f"{what}: CPU, {who}", statistics.median(values) / 1e6, "ms",
+                    low=min(values) / 1e6, high=max(values) / 1e6)
+    results.add(f"{row_id}_ratio", f"{what}: ratio",
+                statistics.median(agent_ns) / statistics.median(floor_ns_), "x", goal=goal)
+
+
+def bench_cost(place, results):
+    n = process_count()
+    lean = measure_cost(place, 1, COLLECTIONS)
+    add_cost(results, "cost_lean", f"message without sockets, {n} processes", lean, 1.5)
+    results.add("memory_pss", f"memory after {COLLECTIONS} readings: PSS", lean[2]["Pss"], "kB",
+                goal=2048)
+    results.add("memory_dirty", f"memory after {COLLECTIONS} readings: private dirty",
+                lean[2]["Private_Dirty"], "kB", goal=600)
+    full = measure_cost(place, SOCKETS_S, MESSAGES)
+    add_cost(results, "cost", f"message, {n} processes", full, 1.5)
+
+
+def paced_pings(place, interval_s):
+    """Round trips in us, one each ms, while messages go out each so many seconds."""
+    with agent_and_host(place, "--interval", str(interval_s)) as (_, host):
+        host.message("metrics")
+        took, end = [], time.monotonic() + PACED_S
+        while time.monotonic() < end:
+            took += [s * 1e6 for s in round_trips(host, 1, ping, is_pong)]
+            time.sleep(0.001)
+        return took
+
+
+def bench_crowd(place, results):
+    idle = percentile(paced_pings(place, 3600), 99)
+    results.add("ping_paced_p99", "Ping each ms, no readings: p99", idle, "us")
+    for n in CROWDS:
+        with crowd(place, n):
+            goal = 0.8 if n == CROWDS[-1] else None
+            lean = measure_cost(place, 1, COLLECTIONS // 2)
+            add_cost(results, f"cost_lean_{n}", f"message without sockets, {n} more", lean, goal)
+            full = measure_cost(place, SOCKETS_S, MESSAGES)
+            add_cost(results, f"cost_{n}", f"message, {n} more", full, goal)
+            took = paced_pings(place, 1)
+        results.add(f"ping_{n}_p99", f"Ping each ms, a reading each second, {n} more: p99",
+                    percentile(took, 99), "us", goal=3 * idle if goal else None, high=max(took))
+
+
+# -- the whole -------------------------------------------------------------------------------
+
+BENCHES = {
+    "start": bench_start,
+    "stop": bench_stop,
+    "size": bench_size,
+    "idle": bench_idle,
+    "naive": bench_naive,
+    "ping": bench_ping,
+    "cost": bench_cost,
+    "crowd": bench_crowd,
+}
+
+
+def find_qemu_ga(given):
+    return given or shutil.which("qemu-ga", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+
+
+def options():
+    p = argparse.ArgumentParser(description="Measures vmvitalsd.")
+    p.add_argument("--build", default=".", help="build directory (default: here)")
+    p.add_argument("--json", help="write the results there")
+    p.add_argument("--check", action="store_true", help="compare with limits; exit 1 on a miss")
+    p.add_argument("--only", default=",".join(BENCHES), help=f"some of {','.join(BENCHES)}")
+    p.add_argument("--qemu-ga", help="program to compare with, where it is not installed")
+    return p.parse_args()
+
+
+def machine():
+    return {"cpus": os.cpu_count(), "kernel": os.uname().release, "arch": os.uname().machine,
+            "processes": process_count(), "load": os.getloadavg()[0]}
+
+
+def measure(place, names, results):
+    for name in names:
+        try:
+            BENCHES[name](place, results)
+        except Skip as e:
+            results.skip(name, str(e))
+    print(file=sys.stderr)
+
+
+def write_json(path, where, results):
+    now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+    whole = {"date": now, "machine": where, "rows": results.rows, "skipped": results.skipped}
+    with open(path, "w", encoding="ascii") as f:
+        json.dump(whole, f, indent=1)
+        f.write("\n")
+
+
+def main():
+    opts = options()
+    names = opts.only.split(",")
+    unknown = set(names) - set(BENCHES)
+    if unknown:
+        sys.exit(f"no such bench: {', '.join(sorted(unknown))}")
+    results, where = Results(), machine()
+    with tempfile.TemporaryDirectory(prefix="vmvitals-bench.") as scratch:
+        measure(Place(os.path.abspath(opts.build), find_qemu_ga(opts.qemu_ga), scratch), names,
+                results)
+    print(f"{where['cpus']} CPUs, Linux {where['kernel']} {where['arch']}, "
+          f"{where['processes']} processes, load {where['load']:.2f} at the start")
+    print_table(results, opts.check)
+    if opts.json:
+        write_json(opts.json, where, results)
+    missed = [r for r in results.rows if verdict(r) == "MISSED"]
+    return 1 if opts.check and missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,34 @@
+/* /proc/net/tcp, tcp6, udp, udp6. */
+#include "tests/fuzz/fuzz.h"
+
+#include "collectors/socket.h"
+
+#include <errno.h>
+
+struct rows {
+	unsigned n, stop_at; /* the row that ends the parse; 0: none */
+};
+
+static int take_row(void *arg, const struct vmv_socket_line *line)
+{
+	struct rows *rows = arg;
+
+	FUZZ_CHECK(line->state <= UINT8_MAX);
+	FUZZ_CHECK(line->has_peer || line->remote_port == 0);
+	return ++rows->n == rows->stop_at ? -ENOMEM : 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct rows rows = { 0 }, few = { .stop_at = 2 };
+	char *text = fuzz_text(data, size);
+	struct vmv_err err = { 0 };
+	int r = vmv_socket_parse(text, take_row, &rows, &err);
+
+	fuzz_check_result(r, &err);
+	FUZZ_CHECK(r == 0 || r == -EINVAL);
+	r = vmv_socket_parse(text, take_row, &few, NULL);
+	FUZZ_CHECK((rows.n >= 2) == (r == -ENOMEM) && few.n <= 2);
+	free(text);
+	return 0;
+}
