@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "collectors/memory.h"
 #include "collectors/os.h"
+#include "collectors/process.h"
 #include "commands/families.h"
 #include "commands/request.h"
 #include "proto/json_write.h"
@@ -10,6 +11,8 @@
 #include "reports/metrics.h"
 #include "reports/processes.h"
 
+#include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #define LIST_AGE_MS 0 /* a list that is asked for shows what is there now */
@@ -64,6 +67,20 @@ void vmv_run_os_info(struct vmv_request *req)
 
 /* -- processes ------------------------------------------------------------------------------ */
 
+/* There is always one: an empty table is one that could not be read. */
+static bool has_processes(const struct vmv_view *view, struct vmv_err *err)
+{
+	size_t n;
+	const struct vmv_collector_status *s = vmv_facts_status(view->facts, &n);
+
+	(void)vmv_fail(err, VMV_E_IO, ENODATA, "processes cannot be read");
+	for (size_t i = 0; i < n; i++)
+		if (s[i].collector == &vmv_collector_process && s[i].error[0])
+			(void)vmv_fail(err, VMV_E_IO, ENODATA, "%s", s[i].error);
+	(void)vmv_facts_rows(view->facts, &vmv_collector_process, &n);
+	return n > 0;
+}
+
 static void answer_processes(struct vmv_request *req, const struct vmv_view *view,
 			     enum vmv_process_order order, int64_t limit)
 {
@@ -72,12 +89,13 @@ static void answer_processes(struct vmv_request *req, const struct vmv_view *vie
 		[VMV_BY_CPU] = " by cpu",
 		[VMV_BY_MEMORY] = " by memory",
 	};
+	struct vmv_err err;
 	char text[64];
 	struct vmv_jw w;
 	size_t shown;
 
-	if (!view) {
-		vmv_request_fail(req, &abandoned);
+	if (!view || !has_processes(view, &err)) {
+		vmv_request_fail(req, view ? &err : &abandoned);
 		return;
 	}
 	if (limit <= 0 || limit > VMV_PROCESS_LIST_MAX)

@@ -12,4 +12,5 @@ include tests/unit/local.mk
 include tests/fuzz/local.mk
 endif
 
+include tests/e2e/local.mk
 include tests/vm/local.mk

@@ -4,7 +4,7 @@
 # of the build directory: corpora that grow from run to run, and the inputs of findings.
 set -eu
 
-: "${FUZZ_SECONDS:=60}" "${FUZZ_TARGETS:=}"
+: "${srcdir:?}" "${CC:?}" "${FUZZ_SECONDS:=60}" "${FUZZ_TARGETS:=}"
 san='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
 out=fuzz-build
 
@@ -21,13 +21,15 @@ fi
 
 rm -rf "$out/obj"
 mkdir -p "$out/obj"
+# One source: compiler, flags, source, directory for the object.
+# shellcheck disable=SC2016
+compile='o=$(echo "$3" | tr / _)
+exec $1 -g -O1 $2 -fsanitize=fuzzer-no-link -I. -c "$srcdir/$3" -o "$4/${o%.c}.o"'
 for f in $FUZZ_SOURCES; do
 	case $f in
 	*.c) echo "$f" ;;
 	esac
-done | xargs -P "$(nproc)" -I{} "$SHELL" -c \
-	'o=$(echo "$3" | tr / _) && exec $1 -g -O1 $2 -fsanitize=fuzzer-no-link -I. -c "$srcdir/$3" -o "$4/obj/${o%.c}.o"' \
-	sh "$CC" "$FUZZ_CFLAGS $san" {} "$out"
+done | xargs -P "$(nproc)" -I{} sh -c "$compile" sh "$CC" "$FUZZ_CFLAGS $san" {} "$out/obj"
 rm -f "$out/lib.a"
 "$AR" cr "$out/lib.a" "$out"/obj/*.o
 

@@ -1,0 +1,296 @@
+"""What the agent may send: every line of it is checked here, by every test.
+
+check(line, action) raises AssertionError with the place and the fault. Members may stand in any
+order; those that the protocol does not know are faults.
+"""
+import json
+import math
+import re
+
+STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+PRINTABLE = re.compile(rb"[\x20-\x7e]+")
+INT_MAX = 2**53 - 1
+
+REFUSALS = {"BAD_SIGNATURE", "STALE", "REPLAYED", "UNKNOWN_KEY", "WRONG_SESSION", "NOT_ALLOWED",
+            "NO_EXECUTOR", "LOCKED", "BUSY", "BAD_ARGUMENT", "UNKNOWN_ACTION", "UNSUPPORTED", "TOO_LARGE"}
+FAILURES = {"NOT_FOUND", "TIMED_OUT", "INTERNAL"}  # begun, or nothing that a refusal would be for
+RETRY_WORDS = re.compile("timeout|closed|not connected|No connection")  # hosts try again on these
+
+LINE_MAX = 1 << 20
+LINE_MAX_OF = {"response": 3 << 20, "handshake": 2048, "metrics": 256 << 10}
+NESTING_MAX = 12
+
+
+def need(condition, where, what):
+    if not condition:
+        raise AssertionError(f"{where}: {what}")
+
+
+# -- values: each checks v and names the place where it stands -----------------------------------
+
+def is_int(v):
+    return isinstance(v, int) and not isinstance(v, bool)
+
+
+def integer(low=-INT_MAX, high=INT_MAX):
+    def check_value(where, v):
+        need(is_int(v) and low <= v <= high, where, f"{v!r} is no integer in {low}...{high}")
+    return check_value
+
+
+def number(low, high, decimals):
+    def check_value(where, v):
+        need(is_int(v) or isinstance(v, float), where, f"{v!r} is no number")
+        need(math.isfinite(v) and low <= v <= high, where, f"{v!r} is outside {low}...{high}")
+        need(round(v, decimals) == v, where, f"{v!r} has more than {decimals} decimals")
+    return check_value
+
+
+def text(low=0, high=LINE_MAX):
+    def check_value(where, v):
+        need(isinstance(v, str) and low <= len(v) <= high, where, f"{v!r:.99} is no string of {low}...{high}")
+        need("\0" not in v, where, "holds a NUL")
+    return check_value
+
+
+def pattern(regex):
+    def check_value(where, v):
+        need(isinstance(v, str) and re.fullmatch(regex, v), where, f"{v!r:.99} is not {regex}")
+    return check_value
+
+
+def one_of(*values):
+    def check_value(where, v):
+        need(any(v == x and type(v) is type(x) for x in values), where, f"{v!r:.99} is none of {values}")
+    return check_value
+
+
+def boolean(where, v):
+    need(isinstance(v, bool), where, f"{v!r:.99} is no bool")
+
+
+def null_or(check_value):
+    return lambda where, v: None if v is None else check_value(where, v)
+
+
+def anything(where, v):
+    pass
+
+
+def array(check_value, low=0, high=1 << 30):
+    def check_array(where, v):
+        need(isinstance(v, list) and low <= len(v) <= high, where, f"is no array of {low}...{high}")
+        for i, element in enumerate(v):
+            check_value(f"{where}[{i}]", element)
+    return check_array
+
+
+def members(required, optional=None):
+    optional = optional or {}
+
+    def check_object(where, v):
+        need(isinstance(v, dict), where, "is no object")
+        missing, foreign = required.keys() - v.keys(), v.keys() - required.keys() - optional.keys()
+        need(not missing and not foreign, where, f"missing {sorted(missing)}, foreign {sorted(foreign)}")
+        for name, element in v.items():
+            (required.get(name) or optional[name])(f"{where}.{name}", element)
+    return check_object
+
+
+COUNT = integer(0)
+STAMP_TEXT = pattern(STAMP)
+UUID_TEXT = pattern(UUID)
+PERCENT = number(0, 100, 1)
+GIB = number(0, 2**33, 2)
+PID = integer(1, 1 << 22)
+PERCENT_OF_CPUS = number(0, 100 * 4096, 1)
+STATUS = one_of("Running", "Sleeping", "Disk Sleep", "Stopped", "Tracing Stop", "Zombie", "Dead", "Idle", "Unknown")
+
+# -- handshake -----------------------------------------------------------------------------------
+
+HELLO = {
+    "version": pattern(r"\d+\.\d+\.\d+"),
+    "platform": one_of("linux"),
+    "capabilities": array(one_of("metrics", "safe_commands"), 2, 2),
+    "protocol": one_of(1),
+    "session": UUID_TEXT,
+    "boot_id": null_or(UUID_TEXT),
+    "agent": members({"name": one_of("vmvitals"), "version": pattern(r"\d+\.\d+\.\d+")}),
+    "hostname": null_or(text(1, 64)),
+    "os": members({name: null_or(text(1)) for name in ("id", "version_id", "name", "kernel", "arch")}),
+    "schema": pattern("[0-9a-f]{16}"),
+    "policy": members({"level": one_of("monitor", "operate", "full"), "executor": one_of(False),
+                       "require_signature": boolean}),
+    "clock": members({"realtime_ms": COUNT, "monotonic_ns": integer(0, 2**64), "synchronized": null_or(boolean)}),
+    "events": members({"next_seq": integer(1), "oldest_unacked": null_or(COUNT), "lost": COUNT}),
+    "limits": members({name: integer(1) for name in
+                       ("line_in", "line_out", "in_flight", "subscriptions", "interval_ms", "file_chunk")}),
+}
+
+# -- metrics -------------------------------------------------------------------------------------
+
+LOAD = members({f"load_{n}min": number(0, 1 << 20, 2) for n in (1, 5, 15)})
+
+INTERFACE = members(
+    {"name": text(1, 15), "is_up": boolean, "bytes_received": COUNT, "bytes_sent": COUNT, "packets_received": COUNT,
+     "packets_sent": COUNT, "ip_addresses": array(pattern(r"[0-9a-f.:]+"), 0, 16)},
+    {"errors_in": null_or(COUNT), "errors_out": null_or(COUNT)})
+
+SYSTEM = members({
+    "cpu": members({"usage_percent": PERCENT, "cores_usage": array(PERCENT, 1)},
+                   {"temperature": null_or(number(0, 150, 1))}),
+    "memory": members({"total_kb": integer(1), "used_kb": COUNT, "available_kb": COUNT},
+                      {"swap_total_kb": null_or(COUNT), "swap_used_kb": null_or(COUNT)}),
+    "disk": members({
+        "usage_stats": array(members({"mount_point": pattern("/.*"), "filesystem": text(1), "total_gb": GIB,
+                                      "used_gb": GIB, "available_gb": GIB}), 0, 64),
+        "io_stats": members({f"{what}_per_sec": COUNT for what in
+                             ("read_bytes", "write_bytes", "read_ops", "write_ops")},
+                            {"io_utilization_percent": null_or(PERCENT)}),
+    }),
+    "network": members({"interfaces": array(INTERFACE, 0, 64)}),
+    "uptime_seconds": COUNT,
+    "load_average": LOAD,
+}, {
+    "system": members({name: null_or(text(1)) for name in ("name", "os_version", "kernel_version", "hostname")}
+                      | {"uptime_seconds": COUNT, "load_average": LOAD}),
+})
+
+PROCESS = members(
+    {"pid": PID, "name": text(1), "cpu_percent": PERCENT_OF_CPUS, "memory_kb": COUNT, "status": STATUS},
+    {"ppid": COUNT, "exe_path": null_or(text(1)), "cmd_line": null_or(text(1, 512)), "start_time": null_or(STAMP_TEXT),
+     "disk_read_bytes": null_or(COUNT), "disk_write_bytes": null_or(COUNT)})
+
+PORT = members(
+    {"port": integer(0, 65535), "protocol": one_of("TCP", "UDP"), "state": one_of("Listen", "UDP"),
+     "is_listening": one_of(True), "connection_count": COUNT},
+    {"pid": null_or(PID), "process_name": null_or(text(1)), "exe_path": null_or(text(1))})
+
+METRICS = members({"system": SYSTEM, "processes": array(PROCESS, 0, 200), "ports": array(PORT, 0, 1000)})
+
+
+def metrics_data(where, v):
+    METRICS(where, v)
+    memory = v["system"]["memory"]
+    need(memory["used_kb"] + memory["available_kb"] == memory["total_kb"], where, "memory does not add up")
+    mounts = [m["mount_point"] for m in v["system"]["disk"]["usage_stats"]]
+    need(mounts == sorted(set(mounts), key=lambda m: (m != "/", m.encode())), where, "mount points are not in order")
+    names = [i["name"] for i in v["system"]["network"]["interfaces"]]
+    need("lo" not in names and len(set(names)) == len(names), where, "interfaces")
+    for port in v["ports"]:
+        need((port["protocol"] == "TCP") == (port["state"] == "Listen"), where, "state of a port")
+    ports = [(port["protocol"], port["port"]) for port in v["ports"]]
+    need(ports == sorted(set(ports)), where, "ports are not in order")
+    use = [p["cpu_percent"] for p in v["processes"]]
+    need(use == sorted(use, reverse=True), where, "processes are not in order")
+
+
+# -- responses: the data of each command that this version carries out ----------------------------
+
+SYSTEM_INFO = {
+    "os_type": one_of("Linux"), "os": one_of("linux"), "windows_edition": one_of(None), "cpu_count": integer(1),
+    "total_memory": integer(1),
+} | {name: null_or(text(1)) for name in ("name", "version", "architecture", "arch", "hostname", "kernel_version",
+                                         "kernel", "linux_distro")}
+
+OS_INFO = SYSTEM_INFO | {
+    "platform": one_of("linux"), "build": null_or(text(1)), "available_package_managers": array(text(1)),
+    "default_shell": text(1),
+}
+
+LISTED = members({
+    "pid": PID, "ppid": COUNT, "name": text(1), "cpu_usage": PERCENT_OF_CPUS, "cpu_percent": PERCENT_OF_CPUS,
+    "memory_kb": COUNT, "status": STATUS, "user": null_or(text(1)), "command_line": null_or(text(1, 512)),
+    "exe_path": null_or(text(1)), "start_time": null_or(STAMP_TEXT), "threads": null_or(integer(0)),
+})
+
+
+def process_list(where, v):
+    array(LISTED, 0, 2000)(where, v)
+    need(all(p["cpu_usage"] == p["cpu_percent"] for p in v), where, "two truths about CPU use")
+    need(len({p["pid"] for p in v}) == len(v), where, "a pid twice")
+
+
+DATA = {
+    "Ping": members(HELLO | {"jobs": COUNT, "uptime_s": COUNT}),
+    "GetMetrics": metrics_data,
+    "SystemInfo": members(SYSTEM_INFO),
+    "OsInfo": members(OS_INFO),
+    "ProcessList": process_list,
+    "ProcessTop": process_list,
+}
+
+
+def response(where, o, action):
+    need(("error" in o) == (not o["success"]), where, "'error' is there if and only if it failed")
+    if o["success"]:
+        need(o["exit_code"] == 0 and "error_code" not in o, where, "success with exit code or error code")
+        need("\n" not in o["stdout"] and o["stdout"], where, "stdout is no line")
+        if action:
+            need(action in DATA, where, f"{action} has no schema")
+            DATA[action](f"{where} {action} data", o["data"])
+        return
+    need(o["stderr"] and o["exit_code"] != 0 and o["stdout"] == "", where, "failure without stderr or exit code")
+    need(not RETRY_WORDS.search(o["error"]), where, f"hosts would try again: {o['error']}")
+    need(o["error"].startswith("refused: ") == (o["error_code"] in REFUSALS), where, "prefix of the error")
+
+
+# -- messages ------------------------------------------------------------------------------------
+
+MESSAGES = {
+    "handshake": members({"vm_id": text(1, 128)} | HELLO),
+    "metrics": members({"data": metrics_data}),
+    "response": members(
+        {"id": pattern(r'[ !#-\[\]-~]{1,128}'), "success": boolean, "exit_code": integer(0, 255), "stdout": text(),
+         "stderr": text(), "execution_time_ms": COUNT, "command_type": text(1), "data": anything},
+        {"error": text(1, 310), "error_code": one_of(*REFUSALS, *FAILURES), "truncated": one_of(True),
+         "lossy": one_of(True)}),
+    "keep_alive": members({"sequence_number": COUNT}),
+    "agent_event": members({
+        "severity": one_of("debug", "info", "warn", "error"),
+        "source": one_of("agent", "transport", "script", "security", "kernel", "storage", "memory", "network",
+                         "service", "time", "health"),
+        "message": text(1, 500), "executionId": null_or(text(1)),
+        "context": null_or(members({"kind": text(1), "subject": null_or(text(1)), "event_timestamp": STAMP_TEXT,
+                                    "seq": null_or(COUNT), "data": members({}, {"count": integer(1)}),
+                                    "suppressed": COUNT}))}),
+    "error": members({
+        "error": text(1, 310),
+        "details": members({"component": one_of("framing", "session"), "error_code": one_of(*REFUSALS),
+                            "count": integer(1)})}),
+}
+
+
+def refuse_duplicates(pairs):
+    names = [name for name, _ in pairs]
+    assert len(set(names)) == len(names), f"a member twice in {names}"
+    return dict(pairs)
+
+
+def refuse_constant(word):
+    raise AssertionError(f"{word} is no JSON")
+
+
+def depth_of(v):
+    children = v.values() if isinstance(v, dict) else v if isinstance(v, list) else None
+    return 0 if children is None else 1 + max(map(depth_of, children), default=0)
+
+
+def check(line, action=None):
+    """line: bytes without LF. action: what a response answers, if known. Returns the message."""
+    need(PRINTABLE.fullmatch(line), f"{line[:60]!r}", "holds more than printable ASCII")
+    need(b"\\u0000" not in line, f"{line[:60]!r}", "holds a NUL")
+    o = json.loads(line, object_pairs_hook=refuse_duplicates, parse_constant=refuse_constant)
+    need(isinstance(o, dict) and isinstance(o.get("type"), str), f"{line[:60]!r}", "is no message")
+    kind = o["type"]
+    where = f"{kind} {o.get('id', '')}".strip()
+    need(kind in MESSAGES, where, "is no type that this version sends")
+    need(len(line) <= LINE_MAX_OF.get(kind, LINE_MAX), where, f"has {len(line)} bytes")
+    need(depth_of(o) <= NESTING_MAX, where, "is nested too deeply")
+    rest = {name: v for name, v in o.items() if name not in ("type", "timestamp")}
+    STAMP_TEXT(f"{where} timestamp", o.get("timestamp"))
+    MESSAGES[kind](where, rest)
+    if kind == "response":
+        response(where, o, action)
+    return o
