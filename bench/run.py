@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Measures vmvitalsd as it is shipped: prints a table, writes JSON. docs/BENCHMARKS.md has the method.
+"""Measures vmvitalsd as it is shipped: prints a table, writes JSON. Method: docs/BENCHMARKS.md.
 
 A row with a limit is a figure that this version has to meet; one with a goal is to be met later.
 """
@@ -44,9 +44,9 @@ class Results:
         self.rows = []
         self.skipped = []
 
-    def add(self, row_id, what, value, unit, *, limit=None, goal=None, low=None, high=None, note=""):
+    def add(self, row_id, what, value, unit, *, limit=None, goal=None, low=None, high=None):
         row = {"id": row_id, "what": what, "value": value, "unit": unit}
-        extra = {"limit": limit, "goal": goal, "min": low, "max": high, "note": note or None}
+        extra = {"limit": limit, "goal": goal, "min": low, "max": high}
         row.update({k: v for k, v in extra.items() if v is not None})
         self.rows.append(row)
         print(".", end="", file=sys.stderr, flush=True)
@@ -471,8 +471,8 @@ def message_ns(pid, host, n):
 
 
 def measure_cost(place, rhythm_s, n):
-    """Agent and floor at the same rhythm and at the same time, half a period apart: equally cold, and
-    whatever else the machine does disturbs both. Also the agent's memory at the end."""
+    """Agent and floor at the same rhythm and at the same time, half a period apart: equally cold,
+    and whatever else the machine does disturbs both. Also the agent's memory at the end."""
     lean = ["lean"] if rhythm_s < SOCKETS_S else []
     with agent_and_host(place, "--interval", str(rhythm_s)) as (process, host):
         host.message("metrics")
@@ -486,12 +486,13 @@ def measure_cost(place, rhythm_s, n):
 
 
 def add_cost(results, row_id, what, measured, goal):
-    agent_ns, floor_ns_, _ = measured
-    for name, who, values in (("agent", "agent", agent_ns), ("floor", "floor", floor_ns_)):
-        results.add(f"{row_id}_{name}", f"{what}: CPU, {who}", statistics.median(values) / 1e6, "ms",
-                    low=min(values) / 1e6, high=max(values) / 1e6)
+    of_agent, of_floor, _ = measured
+    for name, values in (("agent", of_agent), ("floor", of_floor)):
+        ms = [v / 1e6 for v in values]
+        results.add(f"{row_id}_{name}", f"{what}: CPU, {name}", statistics.median(ms), "ms",
+                    low=min(ms), high=max(ms))
     results.add(f"{row_id}_ratio", f"{what}: ratio",
-                statistics.median(agent_ns) / statistics.median(floor_ns_), "x", goal=goal)
+                statistics.median(of_agent) / statistics.median(of_floor), "x", goal=goal)
 
 
 def bench_cost(place, results):
@@ -583,6 +584,7 @@ def write_json(path, where, results):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     opts = options()
     names = opts.only.split(",")
     unknown = set(names) - set(BENCHES)
