@@ -102,7 +102,7 @@ size_t vmv_outq_reply_bytes(const struct vmv_outq *q)
 
 void vmv_outq_init(struct vmv_outq *q)
 {
-	memset(q, 0, sizeof(*q));
+	memset(q, 0, offsetof(struct vmv_outq, stage)); /* pages nobody writes to cost nothing */
 	list_init(&q->current);
 	for (int c = 0; c < VMV_N_CLASSES; c++)
 		list_init(&q->lists[c]);
