@@ -577,6 +577,13 @@ void vmv_agent_free(struct vmv_agent *a)
 		&a->signals[0], &a->signals[1], &a->signals[2], &a->signals[3]
 	};
 
+	sigset_t stops;
+
+	/* what is asked for happens already: a further signal must not cut it short */
+	(void)sigemptyset(&stops);
+	(void)sigaddset(&stops, SIGTERM);
+	(void)sigaddset(&stops, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, &stops, NULL);
 	if (!a->stop_ms)
 		a->stop_ms = 1; /* no more status, no more timers */
 	vmv_rtnetlink_free(a->rtnetlink);

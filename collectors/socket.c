@@ -340,20 +340,21 @@ static int renew_owners(struct port_state *st)
 	return 0;
 }
 
-/* Phase 1: which sockets listen. */
+/* Phase 1: which sockets listen. One table a turn: the kernel walks hash tables that grow with the
+ * machine's memory, which takes milliseconds. */
 static int collect(struct port_state *st, const struct vmv_root *root, struct vmv_sink *sink,
 		   struct vmv_err *err)
 {
 	int r;
 
 	(void)sink;
-	st->n_listeners = 0;
-	st->n_established = 0;
-	for (size_t i = 0; i < VMV_COUNTOF(tables); i++) {
-		r = read_table(st, root, &tables[i], err);
-		if (r < 0)
-			return r;
-	}
+	if (st->at == 0)
+		st->n_listeners = st->n_established = 0;
+	r = read_table(st, root, &tables[st->at], err);
+	if (r < 0)
+		return r;
+	if (++st->at < VMV_COUNTOF(tables))
+		return VMV_MORE;
 	if (st->n_listeners > 1)
 		qsort(st->listeners, st->n_listeners, sizeof(*st->listeners), by_port_and_inode);
 	count_connections(st);

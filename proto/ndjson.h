@@ -27,10 +27,10 @@ void vmv_framer_free(struct vmv_framer *f);
 /* Forgets a line that is not finished, and lines not taken yet. */
 void vmv_framer_reset(struct vmv_framer *f);
 
-/* Takes up to len bytes. What does not fit (lines not taken, or a line over line_max) is cut
- * at line_max plus one and counted as oversize when its LF comes. Call vmv_framer_next until it
- * returns false after each push. Returns 0 or -ENOMEM, and then the line at hand is dropped and
- * counted as oversize. */
+/* Takes len bytes. A line over line_max, or one that does not fit because of lines not taken, is
+ * dropped up to its LF and counted as oversize, at the latest when its LF comes. Call
+ * vmv_framer_next until it returns false after each push. Returns 0 or -ENOMEM, and then the line
+ * at hand is dropped and counted as oversize. */
 int vmv_framer_push(struct vmv_framer *f, const void *data, size_t len);
 
 /* The next whole line, without LF, one CR before it and blanks around it; lines that are empty

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static ssize_t sys_read(int fd, void *buf, size_t len)
@@ -59,12 +60,15 @@ int vmv_channel_new(struct vmv_channel **ret, const struct vmv_channel_params *p
 
 void vmv_channel_free(struct vmv_channel *ch)
 {
+	struct stat st;
+
 	if (!ch)
 		return;
 	if (ch->rfd >= 0)
 		vmv_channel_drop_link(ch, VMV_DETACH_CLOSED);
 	vmv_channel_forget_event(&ch->lev);
-	if (ch->listener >= 0 && ch->spec.transport == VMV_TRANSPORT_UNIX_LISTEN)
+	/* another agent may have put its own there meanwhile */
+	if (ch->socket_ino && lstat(ch->spec.target, &st) == 0 && st.st_ino == ch->socket_ino)
 		(void)unlink(ch->spec.target);
 	vmv_closep(&ch->listener);
 	vmv_closep(&ch->spare);

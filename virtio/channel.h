@@ -38,7 +38,8 @@ enum vmv_channel_report {
 	VMV_REPORT_STUCK,     /* output makes no progress though a host is attached */
 };
 
-/* All are called from the loop, never from within a vmv_channel_... call but poke's and free's. */
+/* All are called from the loop, never from within a vmv_channel_... call but new's, poke's,
+ * flush's and free's. */
 struct vmv_channel_ops {
 	void (*attached)(void *arg);
 	void (*detached)(void *arg, enum vmv_detach why);

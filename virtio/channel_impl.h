@@ -23,8 +23,9 @@ struct vmv_channel {
 	struct vmv_channel_counters counters;
 
 	enum vmv_channel_state state;
-	int rfd, wfd; /* the same but for stdio; -1 */
-	int listener; /* -1 */
+	int rfd, wfd;	     /* the same but for stdio; -1 */
+	int listener;	     /* -1 */
+	uint64_t socket_ino; /* of the listening socket's file, ours to remove; 0: none */
 	int spare;    /* a descriptor kept back, to turn peers away when there is none left */
 	bool is_edge; /* the base can do edge-triggered events */
 	bool is_file; /* stdin or stdout that epoll does not take: always ready */

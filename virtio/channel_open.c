@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const struct vmv_channel_traits traits[] = {
@@ -120,6 +121,7 @@ static void on_listener(evutil_socket_t listener, short what, void *arg)
 
 static int open_listener(struct vmv_channel *ch, struct vmv_err *err)
 {
+	struct stat st;
 	int fd = ch->spec.transport == VMV_TRANSPORT_UNIX_LISTEN
 			 ? vmv_unix_listen(ch->spec.target, err)
 			 : vmv_vsock_listen(ch->spec.port, err);
@@ -136,6 +138,8 @@ static int open_listener(struct vmv_channel *ch, struct vmv_err *err)
 		ch->listener = ch->spare = -1;
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	}
+	if (ch->spec.transport == VMV_TRANSPORT_UNIX_LISTEN && lstat(ch->spec.target, &st) == 0)
+		ch->socket_ino = st.st_ino;
 	ch->state = VMV_CHANNEL_AWAY;
 	vmv_channel_tell(ch, VMV_REPORT_OPENED, NULL);
 	return 0;

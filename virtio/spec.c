@@ -33,6 +33,8 @@ static int take_dialect(char *text, struct vmv_err *err)
 				"channel '%s': this version speaks the dialect 'native' only",
 				text);
 	*comma = '\0';
+	if (strstr(text, ",dialect="))
+		return vmv_fail(err, VMV_E_RANGE, EINVAL, "channel '%s': a second dialect", text);
 	return 0;
 }
 

@@ -3,6 +3,7 @@ import errno
 import fcntl
 import os
 import pty
+import signal
 import socket
 import stat
 import subprocess
@@ -412,3 +413,16 @@ def test_without_epoll_the_channels_work_as_well(start):
     assert [m["id"] for m in host.until_end()] == ["last"]
     agent.stop()
     terminal.unplug()
+
+
+def test_a_socket_that_another_agent_has_put_there_is_left_alone(start):
+    path = start.folder / "s"
+    first = start("--interval", "3600", channels=[f"unix-listen:{path}"])
+    first.wait_log(f"{path}: open")
+    path.unlink()
+    second = start("--interval", "3600", channels=[f"unix-listen:{path}"])
+    second.wait_log(f"{path}: open")
+    first.signal(signal.SIGTERM)
+    assert first.wait_exit() == 0
+    second.socket = path
+    assert start.host(second).data_of("Ping")

@@ -63,7 +63,8 @@ def test_each_online_cpu_has_its_use(system):
 
 def test_filesystems_are_as_statvfs_says(system):
     mounts = {m["mount_point"]: m for m in system["disk"]["usage_stats"]}
-    assert "/" in mounts
+    if any(line.split()[4] == "/" for line in proc("self/mountinfo").splitlines()):  # not so in a chroot
+        assert "/" in mounts
     for path, m in mounts.items():
         st = os.statvfs(path)
         assert m["total_gb"] == pytest.approx(st.f_blocks * st.f_frsize / GIB, abs=0.006)
@@ -161,7 +162,10 @@ def a_port_with_its_owner(start):
             assert shown["exe_path"] == os.path.realpath(f"/proc/{os.getpid()}/exe")
             assert shown["process_name"] == proc(f"{os.getpid()}/comm").strip()
     yield 5  # the ports are read again when what is known is so old
-    assert ("TCP", port) not in {(p["protocol"], p["port"]) for p in host.data_of("GetMetrics")["ports"]}
+    def has_gone():
+        time.sleep(0.3)
+        return ("TCP", port) not in {(p["protocol"], p["port"]) for p in host.data_of("GetMetrics")["ports"]}
+    wait_for(has_gone, "the port that is closed is not shown any more")
 
 
 @pytest.mark.meanwhile(by=a_port_with_its_owner)
@@ -214,11 +218,18 @@ def test_process_list_shows_all_or_as_many_as_asked(host):
 
 
 def test_process_top_is_sorted(host):
-    rows = host.data_of("ProcessTop", limit=5, sort_by="memory")
-    assert len(rows) == 5 and [p["memory_kb"] for p in rows] == sorted((p["memory_kb"] for p in rows), reverse=True)
-    rows = host.data_of("ProcessTop")
-    use = [p["cpu_percent"] for p in rows]
-    assert len(rows) == 10 and use == sorted(use, reverse=True)
+    others = [subprocess.Popen(["sleep", "300"]) for _ in range(10)]  # a chroot may have few processes
+    try:
+        rows = host.data_of("ProcessTop", limit=5, sort_by="memory")
+        assert len(rows) == 5
+        assert [p["memory_kb"] for p in rows] == sorted((p["memory_kb"] for p in rows), reverse=True)
+        rows = host.data_of("ProcessTop")
+        use = [p["cpu_percent"] for p in rows]
+        assert len(rows) == 10 and use == sorted(use, reverse=True)
+    finally:
+        for process in others:
+            process.kill()
+            process.wait()
 
 
 def test_odd_names_and_arguments_come_through(host, tmp_path):

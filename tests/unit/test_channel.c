@@ -1004,7 +1004,7 @@ static bool have_own_dev(void)
 {
 	if (unshare(CLONE_NEWNS) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
 		return false;
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
 		return false;
 	return mount("tmpfs", "/dev", "tmpfs", 0, NULL) == 0;
 }
@@ -1251,12 +1251,22 @@ START_TEST(a_closed_window_costs_a_socket_nothing)
 }
 END_TEST
 
+/* It has the kernel accept a peer, sees that the limit is passed, and hangs up. */
+static bool under_valgrind(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+
+	return preload && strstr(preload, "vgpreload");
+}
+
 /* All descriptors there are, but for so many. */
 static int hoard_descriptors(int hoard[256], int leave)
 {
-	struct rlimit limit = { 256, 256 };
+	struct rlimit limit;
 	int n = 0;
 
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	limit.rlim_cur = 256;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	while (n < 256 && (hoard[n] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)) >= 0)
 		n++;
@@ -1271,6 +1281,8 @@ START_TEST(without_descriptors_peers_are_turned_away)
 	vmv_autoclose int later = -1;
 	int hoard[256], n;
 
+	if (under_valgrind())
+		return;
 	open_listener();
 	fd = peer_connect();
 	n = hoard_descriptors(hoard, 0);
@@ -1289,9 +1301,12 @@ START_TEST(without_even_a_spare_descriptor_peers_wait_and_the_loop_sleeps)
 {
 	vmv_autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int hoard[256], n = hoard_descriptors(hoard, 1);
+	int hoard[256], n;
 	clock_t before;
 
+	if (under_valgrind())
+		return;
+	n = hoard_descriptors(hoard, 1);
 	open_listener(); /* takes the last one */
 	strcpy(a.sun_path, path);
 	ck_assert_int_eq(connect(fd, (const struct sockaddr *)&a, sizeof(a)), 0);
