@@ -8,7 +8,8 @@
 #define VMV_UUID_SIZE 37 /* with NUL */
 #define VMV_UUID_NIL  "00000000-0000-0000-0000-000000000000"
 
-/* A fresh random uuid, version 4, lower case. Returns 0, or negative errno of getrandom(2). */
+/* A fresh random uuid, version 4, lower case. Never waits. Returns 0, or negative errno
+ * when the system has no random numbers. */
 int vmv_uuid_random(char buf[VMV_UUID_SIZE]);
 
 /* 32 hex digits (a machine id) written as a uuid, lower case. False when it is no such. */
