@@ -148,7 +148,9 @@ def nothing_wakes(start):
     assert max(spent.values()) <= 3, spent
     if not has_address:  # metrics are then due every 5 s for two minutes
         del woken["a host"]
-    assert max(woken.values()) <= 2, woken
+    # of the pauses of 1, 2, 4, 8 ... seconds, each up to a half shorter, three can end in this time
+    allowed = {"no port": 3}
+    assert all(n <= allowed.get(name, 2) for name, n in woken.items()), woken
     assert host.barrier() == []
 
 
