@@ -40,7 +40,8 @@ int vmv_channel_new(struct vmv_channel **ret, const struct vmv_channel_params *p
 	ch->backoff = (struct vmv_backoff){ .min_ms = ch->traits->retry_min_ms,
 					    .max_ms = ch->traits->retry_max_ms };
 	vmv_outq_init(&ch->queue);
-	if (!vmv_channel_make_events(ch)) {
+	ch->retry = event_new(ch->p.base, -1, 0, vmv_channel_on_retry, ch);
+	if (!ch->retry || !vmv_channel_make_events(ch)) {
 		vmv_channel_free(ch);
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	}

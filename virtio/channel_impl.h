@@ -56,7 +56,7 @@ void vmv_channel_timer(struct event *timer, uint32_t ms);
 void vmv_channel_forget_event(struct event **ev);
 void vmv_channel_tell(struct vmv_channel *ch, enum vmv_channel_report what,
 		      const struct vmv_err *err);
-bool vmv_channel_make_events(struct vmv_channel *ch);
+bool vmv_channel_make_events(struct vmv_channel *ch); /* all but retry and the descriptors' */
 bool vmv_channel_arm(struct vmv_channel *ch);
 void vmv_channel_again(struct vmv_channel *ch);	     /* a turn, soon */
 void vmv_channel_write_soon(struct vmv_channel *ch); /* there is something to write */
@@ -65,12 +65,13 @@ bool vmv_channel_write(struct vmv_channel *ch); /* false: the link is gone */
 void vmv_channel_set_up(struct vmv_channel *ch);
 bool vmv_channel_hung_up(const struct vmv_channel *ch);
 void vmv_channel_drop_link(struct vmv_channel *ch, enum vmv_detach why);
+void vmv_channel_retry_later(struct vmv_channel *ch);
+void vmv_channel_put_back_stdio(struct vmv_channel *ch);
 
 /* channel_open.c: how each transport gets its descriptor */
 const struct vmv_channel_traits *vmv_channel_traits(enum vmv_transport transport);
 int vmv_channel_open_link(struct vmv_channel *ch, struct vmv_err *err);
 void vmv_channel_try_open(struct vmv_channel *ch);
-void vmv_channel_retry_later(struct vmv_channel *ch);
-void vmv_channel_put_back_stdio(struct vmv_channel *ch);
+void vmv_channel_on_retry(evutil_socket_t fd, short what, void *arg); /* of ch->retry */
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -150,6 +151,21 @@ static void set_away(struct vmv_channel *ch, enum vmv_detach why)
 	vmv_channel_timer(ch->grace, VMV_GRACE_MS);
 	vmv_outq_detach(&ch->queue);
 	ch->p.ops->detached(ch->p.arg, why);
+}
+
+void vmv_channel_put_back_stdio(struct vmv_channel *ch)
+{
+	/* in reverse: on a terminal both are one, and the first look saw how it was */
+	if (ch->stdout_flags >= 0)
+		(void)fcntl(STDOUT_FILENO, F_SETFL, ch->stdout_flags);
+	if (ch->stdin_flags >= 0)
+		(void)fcntl(STDIN_FILENO, F_SETFL, ch->stdin_flags);
+	ch->stdin_flags = ch->stdout_flags = -1;
+}
+
+void vmv_channel_retry_later(struct vmv_channel *ch)
+{
+	vmv_channel_timer(ch->retry, vmv_backoff_next(&ch->backoff));
 }
 
 static void close_link(struct vmv_channel *ch)
@@ -434,18 +450,6 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 		set_tick(ch);
 }
 
-static void on_retry(evutil_socket_t fd, short what, void *arg)
-{
-	struct vmv_channel *ch = arg;
-
-	(void)fd;
-	(void)what;
-	if (ch->lev) /* there was no descriptor for a new peer */
-		(void)event_add(ch->lev, NULL);
-	else
-		vmv_channel_try_open(ch);
-}
-
 bool vmv_channel_make_events(struct vmv_channel *ch)
 {
 	struct event_base *base = ch->p.base;
@@ -454,6 +458,5 @@ bool vmv_channel_make_events(struct vmv_channel *ch)
 	ch->grace = event_new(base, -1, 0, on_grace, ch);
 	ch->linger = event_new(base, -1, 0, on_linger, ch);
 	ch->tick = event_new(base, -1, 0, on_tick, ch);
-	ch->retry = event_new(base, -1, 0, on_retry, ch);
-	return ch->kick && ch->grace && ch->linger && ch->tick && ch->retry;
+	return ch->kick && ch->grace && ch->linger && ch->tick;
 }

@@ -25,21 +25,6 @@ const struct vmv_channel_traits *vmv_channel_traits(enum vmv_transport transport
 	return &traits[transport];
 }
 
-void vmv_channel_retry_later(struct vmv_channel *ch)
-{
-	vmv_channel_timer(ch->retry, vmv_backoff_next(&ch->backoff));
-}
-
-void vmv_channel_put_back_stdio(struct vmv_channel *ch)
-{
-	/* in reverse: on a terminal both are one, and the first look saw how it was */
-	if (ch->stdout_flags >= 0)
-		(void)fcntl(STDOUT_FILENO, F_SETFL, ch->stdout_flags);
-	if (ch->stdin_flags >= 0)
-		(void)fcntl(STDIN_FILENO, F_SETFL, ch->stdin_flags);
-	ch->stdin_flags = ch->stdout_flags = -1;
-}
-
 static void adopt(struct vmv_channel *ch, int rfd, int wfd)
 {
 	ch->rfd = rfd;
@@ -213,6 +198,18 @@ void vmv_channel_try_open(struct vmv_channel *ch)
 	ch->said = -r;
 	if (!waits_for_monitor(ch, r))
 		vmv_channel_retry_later(ch);
+}
+
+void vmv_channel_on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	struct vmv_channel *ch = arg;
+
+	(void)fd;
+	(void)what;
+	if (ch->lev) /* there was no descriptor for a new peer */
+		(void)event_add(ch->lev, NULL);
+	else
+		vmv_channel_try_open(ch);
 }
 
 void vmv_channel_poke(struct vmv_channel *ch)
