@@ -28,13 +28,18 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct vmv_monitor *m = arg;
 	struct udev_device *d;
+	bool is_ours = false;
 
 	(void)fd;
 	(void)what;
-	/* which device it was does not matter: names are found in sysfs */
-	while ((d = udev_monitor_receive_device(m->monitor)))
+	/* Which device it was does not matter: names are found in sysfs. But the kernel's own events
+	 * come unfiltered: only libudev knows whether one is of a port. */
+	while ((d = udev_monitor_receive_device(m->monitor))) {
+		is_ours = true;
 		udev_device_unref(d);
-	m->changed(m->arg);
+	}
+	if (is_ours)
+		m->changed(m->arg);
 }
 
 static bool start(struct vmv_monitor *m, struct event_base *base)
