@@ -32,7 +32,6 @@ struct vmv_keeper {
 	struct vmv_facts *facts;
 	struct vmv_rates rates;
 	struct vmv_address_memory addresses;
-	uint64_t address_changes;
 
 	/* Two earlier readings: the newer may be too young to compare with, then the older serves.
 	 */
@@ -149,8 +148,7 @@ static void finish(struct vmv_keeper *k)
 	vmv_rates_clear(&k->rates);
 	k->is_complete = vmv_rates_compute(&k->rates, before, k->facts) == 0;
 	remember(k);
-	k->address_changes += vmv_address_memory_update(&k->addresses, k->facts, k->options,
-							vmv_mono_ms(k->clock));
+	(void)vmv_address_memory_update(&k->addresses, k->facts, k->options, vmv_mono_ms(k->clock));
 	k->phase = SERVE;
 }
 
@@ -287,11 +285,6 @@ void vmv_keeper_free(struct vmv_keeper *k)
 const struct vmv_facts *vmv_keeper_facts(const struct vmv_keeper *k)
 {
 	return k->facts;
-}
-
-uint64_t vmv_keeper_address_changes(const struct vmv_keeper *k)
-{
-	return k->address_changes;
 }
 
 bool vmv_keeper_has_address(const struct vmv_keeper *k)

@@ -31,8 +31,7 @@ void vmv_keeper_forget(struct vmv_keeper *k, const void *arg);
 /* The latest reading; NULL when there is none. */
 const struct vmv_facts *vmv_keeper_facts(const struct vmv_keeper *k);
 
-/* How many addresses' changes were seen, and whether the last address's end is still doubted. */
-uint64_t vmv_keeper_address_changes(const struct vmv_keeper *k);
+/* Whether an address is known, and whether the end of the last one is still doubted. */
 bool vmv_keeper_has_address(const struct vmv_keeper *k);
 bool vmv_keeper_doubts(const struct vmv_keeper *k);
 

@@ -19,7 +19,6 @@
 #define VMV_RESPONSE_MAX      (3 * VMV_MIB)
 #define VMV_HANDSHAKE_MAX     (2 * VMV_KIB)
 #define VMV_METRICS_MAX	      (256 * VMV_KIB) /* the lists are cut until it fits */
-#define VMV_LINE_IN_DEFAULT   (8 * VMV_MIB)
 #define VMV_SUBSCRIPTIONS_MAX 8
 #define VMV_SAMPLE_PERIOD_MIN 100
 #define VMV_FILE_CHUNK_MAX    (512 * VMV_KIB)
@@ -58,9 +57,7 @@
 #define VMV_SCAN_SLICE	       64     /* processes per turn of the loop */
 #define VMV_CPUS_MAX	       4096   /* rows beyond these bounds are counted and left out */
 #define VMV_DISKS_MAX	       1024
-#define VMV_FILESYSTEMS_MAX    1024
 #define VMV_INTERFACES_MAX     1024
-#define VMV_ADDRESSES_MAX      64
 #define VMV_PROCESSES_MAX      (1u << 22) /* pid_max of the kernel */
 #define VMV_SOCKETS_MAX	       (1u << 20)
 #define VMV_METRICS_MOUNTS     64
