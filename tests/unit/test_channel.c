@@ -1014,8 +1014,10 @@ START_TEST(poking_finds_a_port_at_once)
 	static const char dev[] = "/dev/vport7p3";
 	struct vmv_spec spec;
 
-	if (!have_own_dev())
+	if (!have_own_dev()) {
+		SAY_SKIPPED("no mount namespace of its own");
 		return;
+	}
 	ck_assert_int_eq(vmv_spec_parse("virtio:test.port", &spec, NULL), 0);
 	open_spec(&spec, &port_io);
 	ck_assert_str_eq(owner.log, "waiting ");
@@ -1281,8 +1283,10 @@ START_TEST(without_descriptors_peers_are_turned_away)
 	vmv_autoclose int later = -1;
 	int hoard[256], n;
 
-	if (under_valgrind())
+	if (under_valgrind()) {
+		SAY_SKIPPED("valgrind has descriptors of its own");
 		return;
+	}
 	open_listener();
 	fd = peer_connect();
 	n = hoard_descriptors(hoard, 0);
@@ -1304,8 +1308,10 @@ START_TEST(without_even_a_spare_descriptor_peers_wait_and_the_loop_sleeps)
 	int hoard[256], n;
 	clock_t before;
 
-	if (under_valgrind())
+	if (under_valgrind()) {
+		SAY_SKIPPED("valgrind has descriptors of its own");
 		return;
+	}
 	n = hoard_descriptors(hoard, 1);
 	open_listener(); /* takes the last one */
 	strcpy(a.sun_path, path);
