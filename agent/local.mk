@@ -19,8 +19,8 @@ agent_libagent_a_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' \
 	$(EVENT_CFLAGS) $(JSONC_CFLAGS) $(LIBSYSTEMD_CFLAGS)
 
 agent_libs = agent/libagent.a commands/libcommands.a reports/libreports.a \
-	collectors/libcollectors.a virtio/libvirtio.a watch/libwatch.a proto/libproto.a \
-	base/libbase.a $(EVENT_LIBS) $(JSONC_LIBS) $(LIBUDEV_LIBS) $(MOUNT_LIBS) $(INIH_LIBS) \
+	collectors/libcollectors.a exec/libexec.a virtio/libvirtio.a watch/libwatch.a proto/libproto.a \
+	base/libbase.a $(EVENT_LIBS) $(JSONC_LIBS) $(LIBUDEV_LIBS) $(MNL_LIBS) $(MOUNT_LIBS) $(INIH_LIBS) \
 	$(NETTLE_LIBS) $(LIBSYSTEMD_LIBS)
 
 sbin_PROGRAMS += vmvitalsd

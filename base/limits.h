@@ -67,6 +67,15 @@
 #define VMV_PROCESS_LIST_MAX   2000
 #define VMV_CMDLINE_MAX	       512 /* characters on the wire */
 
+
+/* What the helper answers. */
+#define VMV_ASK_DEADLINE_MS 2000 /* then the question is stuck */
+#define VMV_ASK_WAIT_MS	    200	 /* a reading waits so long for answers, then goes on without */
+#define VMV_ASK_QUESTIONS   256	 /* different ones that are kept; a further one is -EBUSY */
+#define VMV_ASK_WORKERS	    4	 /* processes at once; with all stuck the rest is -EBUSY */
+#define VMV_ASK_ANSWER_MAX  (64 * VMV_KIB) /* bytes; a longer one is -EFBIG */
+#define VMV_ASK_IDLE_MS	    10000	   /* then a worker without work ends */
+
 #define VMV_CONFIG_FILE_MAX (64 * VMV_KIB)
 
 #endif

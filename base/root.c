@@ -6,9 +6,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define TABLE_START 16384 /* bytes; grows by doubling */
@@ -16,6 +18,13 @@
 static int open_dir(int top, const char *name)
 {
 	return openat(top, name, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
+static bool is_procfs(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC;
 }
 
 int vmv_root_open(struct vmv_root *ret, const char *prefix, struct vmv_err *err)
@@ -39,6 +48,7 @@ int vmv_root_open(struct vmv_root *ret, const char *prefix, struct vmv_err *err)
 
 	etc = open_dir(top, "etc"); /* optional */
 	*ret = (struct vmv_root){
+		.is_live = is_procfs(proc),
 		.top = VMV_TAKE(top, -1),
 		.proc = VMV_TAKE(proc, -1),
 		.sys = VMV_TAKE(sys, -1),

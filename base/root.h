@@ -2,8 +2,10 @@
 #ifndef VMV_BASE_ROOT_H
 #define VMV_BASE_ROOT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
+struct vmv_asker;
 struct vmv_err;
 
 /* Directory descriptors of the trees that collectors may read. Production opens "/"; a test
@@ -13,6 +15,10 @@ struct vmv_root {
 	int proc; /* prefix/proc */
 	int sys;  /* prefix/sys */
 	int etc;  /* prefix/etc; -1 when the tree has none */
+	/* proc is this kernel's: what no file tells (system calls, netlink) is of the same machine.
+	 * False for a recorded tree, where it would be another one's. */
+	bool is_live;
+	struct vmv_asker *asker; /* borrowed; NULL: nobody answers what may block */
 };
 
 #define VMV_ROOT_NONE ((struct vmv_root){ .top = -1, .proc = -1, .sys = -1, .etc = -1 })

@@ -12,9 +12,18 @@
 
 /* Explicit, so that order is fixed, grep finds it, and the linker cannot drop an unreferenced
  * object from libcollectors.a. Sorted by name. */
+/* clang-format off: one a line */
 const struct vmv_collector *const vmv_collectors[] = {
-	&vmv_collector_cpu,  &vmv_collector_disk,	 &vmv_collector_filesystem,
-	&vmv_collector_load, &vmv_collector_memory,	 &vmv_collector_network,
-	&vmv_collector_os,   &vmv_collector_port,	 &vmv_collector_process,
-	&vmv_collector_stat, &vmv_collector_temperature, NULL,
+	&vmv_collector_cpu,
+	&vmv_collector_disk,
+	&vmv_collector_filesystem,
+	&vmv_collector_load,
+	&vmv_collector_memory,
+	&vmv_collector_network,
+	&vmv_collector_os,
+	&vmv_collector_port,
+	&vmv_collector_process,
+	&vmv_collector_stat,
+	&vmv_collector_temperature,
+	NULL,
 };

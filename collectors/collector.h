@@ -22,6 +22,10 @@ struct vmv_sink {
  * next turn of the loop. */
 #define VMV_MORE 1
 
+/* The same, but not before the asker (base/asker.h) has an answer, or VMV_ASK_WAIT_MS have passed:
+ * then what is still not answered is unknown. */
+#define VMV_WAIT 2
+
 struct vmv_collector {
 	const char *name; /* the group's name on the wire */
 	const char *help; /* one sentence */
@@ -34,13 +38,18 @@ struct vmv_collector {
 	unsigned min_period_ms; /* reading it more often is a waste */
 	bool is_default;	/* part of a subscription that names no group */
 
+	/* Shares the state of this one, which opens and closes it and is read before, where both are
+	 * asked for: two groups out of one file. */
+	const struct vmv_collector *state_of;
+
 	/* Optional: what is kept between readings (open descriptors, caches, buffers).
 	 * Returns new state or NULL when out of memory; root is borrowed as long as the
 	 * state lives. */
 	void *(*open)(const struct vmv_root *root);
 	void (*close)(void *state); /* takes NULL */
 
-	/* One reading. state is what open returned, NULL without open. Returns 0, VMV_MORE,
+	/* One reading. state is what open returned, NULL without open. NULL: its rows are not read
+	 * here, the program that has the facts provides them. Returns 0, VMV_MORE, VMV_WAIT,
 	 * or negative errno with err filled; rows delivered before a failure are good. After
 	 * a failure the next call starts a new reading. -ENOENT means that this guest has no
 	 * such subsystem: the scheduler stops asking, quietly. */

@@ -1,14 +1,28 @@
 noinst_LIBRARIES += collectors/libcollectors.a
 collectors_libcollectors_a_SOURCES = \
 	collectors/all.c collectors/collector.h \
+	collectors/cgroup.c collectors/cgroup.h \
+	collectors/cgroup_id.c collectors/cgroup_id.h \
 	collectors/cpu.c collectors/cpu.h \
+	collectors/diag.c collectors/diag.h \
 	collectors/disk.c collectors/disk.h \
 	collectors/filesystem.c collectors/filesystem.h \
+	collectors/kernel.c collectors/kernel.h \
 	collectors/load.c collectors/load.h \
 	collectors/memory.c collectors/memory.h \
+	collectors/mountinfo.c collectors/mountinfo.h \
+	collectors/netstat.c collectors/netstat.h \
 	collectors/network.c collectors/network.h \
 	collectors/os.c collectors/os.h \
+	collectors/pressure.c collectors/pressure.h \
 	collectors/process.c collectors/process.h \
+	collectors/route.c collectors/route.h \
 	collectors/socket.c collectors/socket.h \
-	collectors/temperature.c collectors/temperature.h
-collectors_libcollectors_a_CPPFLAGS = $(AM_CPPFLAGS) $(MOUNT_CFLAGS)
+	collectors/systemd.c collectors/systemd.h \
+	collectors/tcp.c collectors/tcp.h \
+	collectors/temperature.c collectors/temperature.h \
+	collectors/time.c collectors/time.h \
+	collectors/user.c collectors/user.h \
+	collectors/virtual.c collectors/virtual.h \
+	collectors/vmstat.c collectors/vmstat.h
+collectors_libcollectors_a_CPPFLAGS = $(AM_CPPFLAGS) $(MNL_CFLAGS) $(MOUNT_CFLAGS)

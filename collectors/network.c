@@ -5,14 +5,12 @@
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <linux/if_addr.h>
-#include <linux/magic.h>
 #include <net/if.h>
 #include <net/route.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -390,11 +388,8 @@ static int read_ipv6(struct network_state *st, const struct vmv_root *root)
 static int read_ipv4(struct network_state *st, const struct vmv_root *root)
 {
 	struct ifaddrs *list;
-	struct statfs fs;
 
-	if (fstatfs(root->proc, &fs) < 0)
-		return -errno;
-	if (fs.f_type != PROC_SUPER_MAGIC)
+	if (!root->is_live)
 		return -ENOENT;
 	if (getifaddrs(&list) < 0)
 		return -errno;

@@ -15,11 +15,13 @@ allow() {
 }
 allow base
 allow collectors base
+allow exec base
 allow proto base
 allow virtio base
 allow watch base
-allow reports base collectors proto virtio watch
-allow commands reports base collectors proto virtio watch
-allow agent commands reports base collectors proto virtio watch
+allow reports base collectors exec proto virtio watch
+allow commands reports base collectors exec proto virtio watch
+allow agent commands reports base collectors exec proto virtio watch
+allow helper base
 allow host base proto virtio
 exit $status

@@ -1,29 +1,36 @@
 # One program per module under test; each is a libcheck suite of its own.
 unit_tests = \
 	tests/unit/test_accounts \
+	tests/unit/test_asker \
 	tests/unit/test_backoff \
 	tests/unit/test_bucket \
 	tests/unit/test_buf \
+	tests/unit/test_cgroup \
 	tests/unit/test_channel \
 	tests/unit/test_client \
 	tests/unit/test_clock \
 	tests/unit/test_command \
 	tests/unit/test_config \
 	tests/unit/test_cpu \
+	tests/unit/test_diag \
 	tests/unit/test_disk \
 	tests/unit/test_facts \
 	tests/unit/test_fields \
 	tests/unit/test_filesystem \
 	tests/unit/test_hello \
+	tests/unit/test_helper \
 	tests/unit/test_identity \
 	tests/unit/test_json_read \
 	tests/unit/test_json_write \
 	tests/unit/test_keeper \
+	tests/unit/test_kernel \
 	tests/unit/test_load \
 	tests/unit/test_log \
 	tests/unit/test_memory \
 	tests/unit/test_metrics \
+	tests/unit/test_mountinfo \
 	tests/unit/test_ndjson \
+	tests/unit/test_netstat \
 	tests/unit/test_network \
 	tests/unit/test_notices \
 	tests/unit/test_num \
@@ -32,20 +39,28 @@ unit_tests = \
 	tests/unit/test_outq \
 	tests/unit/test_poll \
 	tests/unit/test_port \
+	tests/unit/test_pressure \
 	tests/unit/test_process \
 	tests/unit/test_processes \
 	tests/unit/test_rates \
 	tests/unit/test_response \
 	tests/unit/test_root \
+	tests/unit/test_route \
 	tests/unit/test_schema \
 	tests/unit/test_settings \
 	tests/unit/test_show \
 	tests/unit/test_socket \
 	tests/unit/test_spec \
+	tests/unit/test_systemd \
+	tests/unit/test_tcp \
 	tests/unit/test_temperature \
+	tests/unit/test_time \
+	tests/unit/test_user \
 	tests/unit/test_utf8 \
 	tests/unit/test_uuid \
-	tests/unit/test_vitals
+	tests/unit/test_virtual \
+	tests/unit/test_vitals \
+	tests/unit/test_vmstat
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 

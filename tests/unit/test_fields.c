@@ -65,7 +65,9 @@ START_TEST(groups_are_documented)
 		ck_assert_msg(c->file && *c->file, "%s", c->name);
 		ck_assert_msg(!c->key || is_snake_case(c->key), "%s", c->name);
 		ck_assert_msg(c->n_fields > 0 && c->fields, "%s", c->name);
-		ck_assert_msg(c->sample_size > 0 && c->read, "%s", c->name);
+		ck_assert_msg(c->sample_size > 0, "%s", c->name);
+		ck_assert_msg(!c->state_of || (!c->open && strcmp(c->state_of->name, c->name) < 0),
+			      "%s", c->name);
 		ck_assert_msg(!c->open == !c->close, "%s", c->name);
 		ck_assert_msg(c->min_period_ms >= 100, "%s", c->name);
 	}

@@ -61,7 +61,7 @@ END_TEST
 
 START_TEST(a_directory_that_is_no_root_is_refused_and_output_left_alone)
 {
-	struct vmv_root root = { 7, 7, 7, 7 };
+	struct vmv_root root = { .top = 7, .proc = 7, .sys = 7, .etc = 7 };
 	struct vmv_err err = { 0 };
 	char path[128];
 

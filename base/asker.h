@@ -1,0 +1,22 @@
+/* Questions whose answer may block (statvfs of a network mount, D-Bus): asked of somebody else, who
+ * answers later. Collectors meet this table only; exec/ fills it. */
+#ifndef VMV_BASE_ASKER_H
+#define VMV_BASE_ASKER_H
+
+#include <stdint.h>
+
+struct vmv_asker {
+	/* The newest answer to a question ("statvfs /mnt"), which is one of vmv_questions of
+	 * helper/. One that is older than max_age_ms is asked for anew. Never blocks. Returns
+	 *   >= 0        length of the answer; *ret_text is NUL-terminated, borrowed until the next
+	 *               call; *ret_age_ms says how old it is: not over max_age_ms
+	 *   -EAGAIN     asked, no answer yet; *ret_age_ms: since when
+	 *   -ETIMEDOUT  no answer within the deadline (VMV_ASK_DEADLINE_MS): stuck; not asked again
+	 *               before that answer comes; *ret_age_ms: since when it was asked
+	 *   other       what the answer was instead of a text (-EACCES ...), or why it cannot be
+	 *               asked (-ENOENT: no helper program; -EBUSY: too many are stuck) */
+	int (*ask)(struct vmv_asker *self, const char *question, uint32_t max_age_ms,
+		   const char **ret_text, uint64_t *ret_age_ms);
+};
+
+#endif

@@ -1,0 +1,1 @@
+#include "collectors/cgroup_id.h"
