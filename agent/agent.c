@@ -81,11 +81,11 @@ static void arm(struct event *ev, uint64_t ms)
 
 /* -- services for commands -------------------------------------------------------------------- */
 
-static int service_fetch(void *agent, uint32_t max_age_ms, vmv_view_cb *cb, void *arg)
+static int service_fetch(void *agent, const struct vmv_ask *ask, vmv_view_cb *cb, void *arg)
 {
 	struct vmv_agent *a = agent;
 
-	return vmv_keeper_ask(a->keeper, max_age_ms, cb, arg);
+	return vmv_keeper_ask(a->keeper, ask, cb, arg);
 }
 
 static uint64_t service_uptime_s(void *agent)
@@ -706,9 +706,10 @@ static void on_once(void *arg, const struct vmv_view *view)
 
 int vmv_agent_once(struct vmv_agent *a, FILE *out, struct vmv_err *err)
 {
+	const struct vmv_ask ask = { .groups = vmv_metrics_groups(), .has_rates = true };
 	struct once o = { a, out, { VMV_E_IO, EIO, "nothing could be read" }, -EIO };
 
-	if (vmv_keeper_ask(a->keeper, 0, on_once, &o) < 0)
+	if (vmv_keeper_ask(a->keeper, &ask, on_once, &o) < 0)
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	(void)event_base_dispatch(a->base);
 	vmv_keeper_forget(a->keeper, &o);

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/limits.h"
+#include "collectors/network.h"
 #include "reports/facts.h"
 #include "reports/metrics.h"
 #include "reports/rates.h"
@@ -12,8 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Slices of a reading are strung together for so long, and so many, then the loop sees to everybody
+ * else: a request is answered within two of these. */
+#define TURN_NS	   100000
+#define TURN_STEPS 8
+
 struct waiter {
 	struct waiter *next;
+	struct vmv_ask ask;
 	vmv_view_cb *cb;
 	void *arg;
 };
@@ -24,6 +31,7 @@ enum phase {
 	GAP,   /* waiting for the second */
 	FINAL, /* reading what is handed out */
 	SERVE, /* handing it out, to one asker a turn: some make long answers of it */
+	END,   /* afterwards: what nobody has to wait for */
 };
 
 struct vmv_keeper {
@@ -32,13 +40,19 @@ struct vmv_keeper {
 	struct vmv_facts *facts;
 	struct vmv_rates rates;
 	struct vmv_address_memory addresses;
+	uint64_t resets;
 
 	/* Two earlier readings: the newer may be too young to compare with, then the older serves.
 	 */
 	struct vmv_baseline *older, *newer;
-	bool is_complete; /* facts and rates are of one whole reading */
+
+	vmv_groups wanted; /* by the reading under way */
+	bool wants_rates;
+	vmv_groups complete; /* the facts hold these, of one whole reading */
+	bool has_rates;	     /* computed from it */
 
 	enum phase phase;
+	bool is_waiting;	/* for the asker */
 	struct waiter *current; /* served by the reading under way */
 	struct waiter *next;	/* asked after it began */
 	struct event *step;	/* the next slice; the gap */
@@ -84,15 +98,23 @@ static void remember(struct vmv_keeper *k)
 
 /* -- waiters ----------------------------------------------------------------------------------- */
 
-/* Calls the first one. Returns whether there was one. */
-static bool serve_one(struct waiter **list, const struct vmv_view *view)
+static struct vmv_view view_of(const struct vmv_keeper *k, const struct vmv_ask *ask)
+{
+	return (struct vmv_view){ k->facts, ask->has_rates ? &k->rates : NULL, &k->addresses,
+				  k->options };
+}
+
+/* Takes the first one off the list and calls it. Returns whether there was one. */
+static bool serve_one(struct vmv_keeper *k, struct waiter **list, bool has_view)
 {
 	struct waiter *w = *list;
+	struct vmv_view view;
 
 	if (!w)
 		return false;
 	*list = w->next;
-	w->cb(w->arg, view);
+	view = view_of(k, &w->ask);
+	w->cb(w->arg, has_view ? &view : NULL);
 	free(w);
 	return true;
 }
@@ -122,13 +144,7 @@ void vmv_keeper_forget(struct vmv_keeper *k, const void *arg)
 	}
 }
 
-static struct vmv_view view_of(const struct vmv_keeper *k)
-{
-	return (struct vmv_view){ k->facts, &k->rates, &k->addresses, k->options };
-}
-
-/* -- reading
- * --------------------------------------------------------------------------------------- */
+/* -- reading ------------------------------------------------------------------------------- */
 
 static void next_slice(struct vmv_keeper *k, uint32_t ms)
 {
@@ -137,8 +153,30 @@ static void next_slice(struct vmv_keeper *k, uint32_t ms)
 	(void)event_add(k->step, &tv);
 }
 
+static void begin_reading(struct vmv_keeper *k, enum phase phase, vmv_groups groups)
+{
+	k->phase = phase;
+	k->complete = 0;
+	k->has_rates = false;
+	vmv_facts_begin(k->facts, groups);
+}
+
+/* Slices, until the turn is over. What vmv_facts_step returned last. */
+static int read_turn(struct vmv_keeper *k)
+{
+	uint64_t until = vmv_mono_ns(k->clock) + TURN_NS;
+	int r = VMV_MORE;
+
+	for (int i = 0; i < TURN_STEPS && r == VMV_MORE; i++) {
+		r = vmv_facts_step(k->facts);
+		if (vmv_mono_ns(k->clock) >= until)
+			break;
+	}
+	return r;
+}
+
 /* The reading is whole: what it says is computed once for all who asked. */
-static void finish(struct vmv_keeper *k)
+static void compute(struct vmv_keeper *k)
 {
 	const struct vmv_baseline *before = usable(k, vmv_facts_mono_ns(k->facts));
 
@@ -146,21 +184,33 @@ static void finish(struct vmv_keeper *k)
 	if (!before)
 		before = k->newer;
 	vmv_rates_clear(&k->rates);
-	k->is_complete = vmv_rates_compute(&k->rates, before, k->facts) == 0;
-	remember(k);
-	(void)vmv_address_memory_update(&k->addresses, k->facts, k->options, vmv_mono_ms(k->clock));
+	k->has_rates = vmv_rates_compute(&k->rates, before, k->facts) == 0;
+	k->resets += k->rates.resets;
+}
+
+static void finish(struct vmv_keeper *k)
+{
+	k->complete = k->wanted;
+	if (k->wants_rates)
+		compute(k);
+	if (k->wanted & vmv_group(&vmv_collector_network))
+		(void)vmv_address_memory_update(&k->addresses, k->facts, k->options,
+						vmv_mono_ms(k->clock));
 	k->phase = SERVE;
 }
 
 static void serve_turn(struct vmv_keeper *k)
 {
-	const struct vmv_view view = view_of(k);
+	(void)serve_one(k, &k->current, k->has_rates || !k->wants_rates);
+	if (!k->current)
+		k->phase = END;
+	next_slice(k, 0);
+}
 
-	(void)serve_one(&k->current, k->is_complete ? &view : NULL);
-	if (k->current) {
-		next_slice(k, 0);
-		return;
-	}
+static void end_turn(struct vmv_keeper *k)
+{
+	if (k->has_rates)
+		remember(k);
 	k->phase = IDLE;
 	if (k->next)
 		start(k);
@@ -175,56 +225,98 @@ static void begin_gap(struct vmv_keeper *k)
 	next_slice(k, VMV_CPU_GAP_MS);
 }
 
+static void reading_turn(struct vmv_keeper *k)
+{
+	int r = read_turn(k);
+
+	k->is_waiting = r == VMV_WAIT;
+	if (r != 0)
+		next_slice(k, r == VMV_WAIT ? VMV_ASK_WAIT_MS : 0);
+	else if (k->phase == FIRST)
+		begin_gap(k);
+	else {
+		finish(k);
+		next_slice(k, 0);
+	}
+}
+
 static void on_step(evutil_socket_t fd, short what, void *arg)
 {
 	struct vmv_keeper *k = arg;
 
 	(void)fd;
 	(void)what;
-	if (k->phase == GAP) {
-		k->phase = FINAL;
-		vmv_facts_begin(k->facts);
-	}
-	if (k->phase != SERVE) {
-		if (vmv_facts_step(k->facts) == VMV_MORE) {
-			next_slice(k, 0);
-			return;
-		}
-		if (k->phase == FIRST) {
-			begin_gap(k);
-			return;
-		}
-		finish(k);
-	}
-	serve_turn(k);
+	if (k->phase == GAP)
+		begin_reading(k, FINAL, k->wanted);
+	if (k->phase == SERVE)
+		serve_turn(k);
+	else if (k->phase == END)
+		end_turn(k);
+	else
+		reading_turn(k);
+}
+
+void vmv_keeper_poke(struct vmv_keeper *k)
+{
+	if (!k->is_waiting)
+		return;
+	k->is_waiting = false;
+	next_slice(k, 0);
+}
+
+static vmv_groups groups_of(const struct vmv_ask *ask)
+{
+	return ask->has_rates ? ask->groups | vmv_baseline_groups() : ask->groups;
 }
 
 static void start(struct vmv_keeper *k)
 {
+	bool is_first;
+
 	k->current = VMV_TAKE(k->next, NULL);
-	k->phase = usable(k, vmv_mono_ns(k->clock)) ? FINAL : FIRST;
-	vmv_facts_begin(k->facts);
+	k->wanted = 0;
+	k->wants_rates = false;
+	for (const struct waiter *w = k->current; w; w = w->next) {
+		k->wanted |= groups_of(&w->ask);
+		k->wants_rates |= w->ask.has_rates;
+	}
+	is_first = k->wants_rates && !usable(k, vmv_mono_ns(k->clock));
+	begin_reading(k, is_first ? FIRST : FINAL, is_first ? vmv_baseline_groups() : k->wanted);
 	next_slice(k, 0);
 }
 
-static bool is_young(const struct vmv_keeper *k, uint32_t max_age_ms)
+/* The latest reading will do. */
+static bool is_young(const struct vmv_keeper *k, const struct vmv_ask *ask)
 {
 	uint64_t age_ms;
 
-	if (!k->is_complete || (k->phase != IDLE && k->phase != SERVE))
+	if ((groups_of(ask) & ~k->complete) || (ask->has_rates && !k->has_rates) ||
+	    ask->max_age_ms == 0)
 		return false;
 	age_ms = (vmv_mono_ns(k->clock) - vmv_facts_mono_ns(k->facts)) / 1000000;
-	return max_age_ms > 0 && (age_ms < max_age_ms || max_age_ms == UINT32_MAX);
+	return age_ms < ask->max_age_ms || ask->max_age_ms == UINT32_MAX;
 }
 
-int vmv_keeper_ask(struct vmv_keeper *k, uint32_t max_age_ms, vmv_view_cb *cb, void *arg)
+/* The reading under way will do. Until the second one begins, what is handed out is still to be
+ * read, and anything can be added to it. */
+static bool can_join(struct vmv_keeper *k, const struct vmv_ask *ask)
+{
+	if (k->phase == FIRST || k->phase == GAP) {
+		k->wanted |= groups_of(ask);
+		return true;
+	}
+	return k->phase == FINAL && ask->max_age_ms > 0 && !(groups_of(ask) & ~k->wanted) &&
+	       (k->wants_rates || !ask->has_rates);
+}
+
+int vmv_keeper_ask(struct vmv_keeper *k, const struct vmv_ask *ask, vmv_view_cb *cb, void *arg)
 {
 	struct waiter *w;
 
 	if (k->is_over)
 		return -ECANCELED;
-	if (is_young(k, max_age_ms)) {
-		struct vmv_view view = view_of(k);
+	if (is_young(k, ask)) {
+		struct vmv_view view = view_of(k, ask);
 
 		cb(arg, &view);
 		return 0;
@@ -232,12 +324,8 @@ int vmv_keeper_ask(struct vmv_keeper *k, uint32_t max_age_ms, vmv_view_cb *cb, v
 	w = malloc(sizeof(*w));
 	if (!w)
 		return -ENOMEM;
-	*w = (struct waiter){ .cb = cb, .arg = arg };
-	/* until the second reading begins, what will be handed out is still to be read */
-	if (k->phase == FIRST || k->phase == GAP || (k->phase == FINAL && max_age_ms > 0))
-		append(&k->current, w);
-	else
-		append(&k->next, w);
+	*w = (struct waiter){ .ask = *ask, .cb = cb, .arg = arg };
+	append(can_join(k, ask) ? &k->current : &k->next, w);
 	if (k->phase == IDLE)
 		start(k);
 	return 0;
@@ -272,7 +360,7 @@ void vmv_keeper_free(struct vmv_keeper *k)
 	if (k->step)
 		event_free(k->step);
 	k->is_over = true;
-	while (serve_one(&k->current, NULL) || serve_one(&k->next, NULL))
+	while (serve_one(k, &k->current, false) || serve_one(k, &k->next, false))
 		;
 	vmv_baseline_free(k->older);
 	vmv_baseline_free(k->newer);
@@ -282,9 +370,14 @@ void vmv_keeper_free(struct vmv_keeper *k)
 	free(k);
 }
 
-const struct vmv_facts *vmv_keeper_facts(const struct vmv_keeper *k)
+struct vmv_facts *vmv_keeper_facts(const struct vmv_keeper *k)
 {
 	return k->facts;
+}
+
+uint64_t vmv_keeper_resets(const struct vmv_keeper *k)
+{
+	return k->resets;
 }
 
 bool vmv_keeper_has_address(const struct vmv_keeper *k)

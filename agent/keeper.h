@@ -19,17 +19,23 @@ struct vmv_keeper *vmv_keeper_new(struct event_base *base, const struct vmv_cloc
 /* Whoever still waits is called with NULL. */
 void vmv_keeper_free(struct vmv_keeper *k);
 
-/* Calls back once, in a later turn of the loop or at once, with a reading not older than max_age_ms
- * (0: one that begins now) and rates over at least VMV_CPU_AGE_MIN_MS where there is a reading to
- * compare with, else over VMV_CPU_GAP_MS. Returns 0, or -ENOMEM, or -ECANCELED while the keeper is
- * being freed: then it does not call back. */
-int vmv_keeper_ask(struct vmv_keeper *k, uint32_t max_age_ms, vmv_view_cb *cb, void *arg);
+/* Calls back once, in a later turn of the loop or at once, with such a reading; rates are over at
+ * least VMV_CPU_AGE_MIN_MS where there is a reading to compare with, else over VMV_CPU_GAP_MS.
+ * Returns 0, or -ENOMEM, or -ECANCELED while the keeper is being freed: then it does not call back.
+ */
+int vmv_keeper_ask(struct vmv_keeper *k, const struct vmv_ask *ask, vmv_view_cb *cb, void *arg);
+
+/* The asker has an answer: a reading that waits for it goes on. */
+void vmv_keeper_poke(struct vmv_keeper *k);
 
 /* Those who wait with this arg are not called any more. */
 void vmv_keeper_forget(struct vmv_keeper *k, const void *arg);
 
-/* The latest reading; NULL when there is none. */
-const struct vmv_facts *vmv_keeper_facts(const struct vmv_keeper *k);
+/* The latest reading. */
+struct vmv_facts *vmv_keeper_facts(const struct vmv_keeper *k);
+
+/* How often a counter was found lower than before, and its rate so unknown. */
+uint64_t vmv_keeper_resets(const struct vmv_keeper *k);
 
 /* Whether an address is known, and whether the end of the last one is still doubted. */
 bool vmv_keeper_has_address(const struct vmv_keeper *k);

@@ -70,11 +70,13 @@ static void on_view(void *arg, const struct vmv_view *view)
 
 void vmv_session_ask_metrics(struct vmv_session *s)
 {
+	const struct vmv_ask ask = { .groups = vmv_metrics_groups(), .has_rates = true };
+
 	if (s->is_reading)
 		return;
 	s->is_reading = true;
 	(void)event_del(s->metrics);
-	if (vmv_keeper_ask(s->env->keeper, 0, on_view, s) < 0) {
+	if (vmv_keeper_ask(s->env->keeper, &ask, on_view, s) < 0) {
 		s->is_reading = false;
 		schedule_metrics(s, vmv_session_now_ms(s) + metrics_pause(s));
 	}

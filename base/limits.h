@@ -59,6 +59,7 @@
 #define VMV_DISKS_MAX	       1024
 #define VMV_INTERFACES_MAX     1024
 #define VMV_PROCESSES_MAX      (1u << 22) /* pid_max of the kernel */
+#define VMV_ROWS_MAX	       (1u << 22) /* of one group in memory; left out and counted beyond */
 #define VMV_SOCKETS_MAX	       (1u << 20)
 #define VMV_METRICS_MOUNTS     64
 #define VMV_METRICS_INTERFACES 64

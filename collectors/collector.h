@@ -38,8 +38,8 @@ struct vmv_collector {
 	unsigned min_period_ms; /* reading it more often is a waste */
 	bool is_default;	/* part of a subscription that names no group */
 
-	/* Shares the state of this one, which opens and closes it and is read before, where both are
-	 * asked for: two groups out of one file. */
+	/* Shares the state of this one, which opens and closes it and is read before, where both
+	 * are asked for: two groups out of one file. */
 	const struct vmv_collector *state_of;
 
 	/* Optional: what is kept between readings (open descriptors, caches, buffers).
@@ -57,7 +57,21 @@ struct vmv_collector {
 		    struct vmv_err *err);
 };
 
-/* NULL-terminated, sorted by name (collectors/all.c). */
+/* NULL-terminated, sorted by name (collectors/all.c); at most VMV_GROUPS_MAX. */
 extern const struct vmv_collector *const vmv_collectors[];
+
+/* A set of them: bit i stands for vmv_collectors[i]. */
+typedef uint64_t vmv_groups;
+#define VMV_GROUPS_ALL UINT64_MAX
+#define VMV_GROUPS_MAX 64
+
+/* NULL: there is no such group. */
+const struct vmv_collector *vmv_collector_find(const char *name);
+
+/* The set that holds this one only; empty when it is not in the table. */
+vmv_groups vmv_group(const struct vmv_collector *c);
+
+/* Those with is_default. */
+vmv_groups vmv_groups_default(void);
 
 #endif

@@ -42,7 +42,12 @@ static void metrics_ready(void *arg, const struct vmv_view *view)
 void vmv_run_get_metrics(struct vmv_request *req)
 {
 	static const struct vmv_err err = { VMV_E_IO, 0, "out of memory" };
+	const struct vmv_ask ask = {
+		.groups = vmv_metrics_groups(),
+		.max_age_ms = VMV_REUSE_MS,
+		.has_rates = true,
+	};
 
-	if (req->services->fetch(req->agent, VMV_REUSE_MS, metrics_ready, req) < 0)
+	if (req->services->fetch(req->agent, &ask, metrics_ready, req) < 0)
 		vmv_request_fail(req, &err);
 }

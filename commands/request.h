@@ -3,6 +3,7 @@
 #define VMV_COMMANDS_REQUEST_H
 
 #include "base/limits.h"
+#include "collectors/collector.h"
 #include "commands/command.h"
 
 #include <stdbool.h>
@@ -15,10 +16,17 @@ struct vmv_metrics_options;
 struct vmv_address_memory;
 struct vmv_rates;
 
+/* What somebody wants to know. */
+struct vmv_ask {
+	vmv_groups groups;   /* what is to be read */
+	uint32_t max_age_ms; /* an earlier reading is good when younger; 0: one that begins now */
+	bool has_rates;	     /* rates, too, and so the groups these are computed from */
+};
+
 /* A reading with what was computed from it. Borrowed for the length of a call. */
 struct vmv_view {
 	const struct vmv_facts *facts;
-	const struct vmv_rates *rates;
+	const struct vmv_rates *rates; /* NULL unless asked for */
 	const struct vmv_address_memory *addresses;
 	const struct vmv_metrics_options *options;
 };
@@ -28,9 +36,9 @@ typedef void vmv_view_cb(void *arg, const struct vmv_view *view);
 
 /* What handlers need of the program around them; the pointers are its own. */
 struct vmv_services {
-	/* Calls back once, now or later, with a reading not older than max_age_ms. Returns 0 or
-	 * -ENOMEM (then it does not call back). */
-	int (*fetch)(void *agent, uint32_t max_age_ms, vmv_view_cb *cb, void *arg);
+	/* Calls back once, now or later, with such a reading. Returns 0 or -ENOMEM (then it does
+	 * not call back). */
+	int (*fetch)(void *agent, const struct vmv_ask *ask, vmv_view_cb *cb, void *arg);
 	/* texts are borrowed until the loop goes on */
 	void (*hello)(void *session, struct vmv_hello *ret);
 	void (*renew)(void *session); /* ends the session and begins a new one */

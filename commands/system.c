@@ -15,7 +15,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-#define LIST_AGE_MS 0 /* a list that is asked for shows what is there now */
+/* A list that is asked for shows what is there now. */
+static const struct vmv_ask list_ask = { .has_rates = true };
 
 static const struct vmv_err no_memory = { VMV_E_IO, 0, "out of memory" };
 static const struct vmv_err abandoned = { VMV_E_IO, 0, "the reading was abandoned" };
@@ -53,15 +54,27 @@ static void os_ready(void *arg, const struct vmv_view *view)
 }
 
 /* Nothing in these answers grows old: any reading will do. */
+static struct vmv_ask identity(void)
+{
+	return (struct vmv_ask){
+		.groups = vmv_group(&vmv_collector_os) | vmv_group(&vmv_collector_memory),
+		.max_age_ms = UINT32_MAX,
+	};
+}
+
 void vmv_run_system_info(struct vmv_request *req)
 {
-	if (req->services->fetch(req->agent, UINT32_MAX, system_ready, req) < 0)
+	const struct vmv_ask ask = identity();
+
+	if (req->services->fetch(req->agent, &ask, system_ready, req) < 0)
 		vmv_request_fail(req, &no_memory);
 }
 
 void vmv_run_os_info(struct vmv_request *req)
 {
-	if (req->services->fetch(req->agent, UINT32_MAX, os_ready, req) < 0)
+	const struct vmv_ask ask = identity();
+
+	if (req->services->fetch(req->agent, &ask, os_ready, req) < 0)
 		vmv_request_fail(req, &no_memory);
 }
 
@@ -130,12 +143,12 @@ static void top_ready(void *arg, const struct vmv_view *view)
 
 void vmv_run_process_list(struct vmv_request *req)
 {
-	if (req->services->fetch(req->agent, LIST_AGE_MS, list_ready, req) < 0)
+	if (req->services->fetch(req->agent, &list_ask, list_ready, req) < 0)
 		vmv_request_fail(req, &no_memory);
 }
 
 void vmv_run_process_top(struct vmv_request *req)
 {
-	if (req->services->fetch(req->agent, LIST_AGE_MS, top_ready, req) < 0)
+	if (req->services->fetch(req->agent, &list_ask, top_ready, req) < 0)
 		vmv_request_fail(req, &no_memory);
 }

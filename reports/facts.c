@@ -24,9 +24,10 @@ struct rows {
 };
 
 struct group {
-	struct vmv_collector_status status;
-	void *state; /* the collector's */
+	void *state; /* the collector's; another group's where that is shared */
 	struct rows rows;
+	vmv_provider *provider; /* of a collector without read */
+	void *provider_arg;
 };
 
 struct vmv_facts {
@@ -34,14 +35,17 @@ struct vmv_facts {
 	const struct vmv_clock *clock;
 	size_t n;
 	struct group *groups;
-	struct vmv_collector_status *statuses; /* what vmv_facts_status hands out */
+	struct vmv_collector_status *statuses;
 
-	size_t at; /* the collector being read */
+	vmv_groups wanted;
+	size_t at; /* the turn: first those that read, then those that are provided */
 	struct {
 		struct vmv_sink sink; /* first member: keep_row casts back */
 		const struct vmv_collector *collector;
 		struct rows rows;
+		uint64_t left_out;
 		uint64_t spent_ns;
+		bool is_under_way;
 	} reading;
 	uint64_t mono_ns;
 };
@@ -50,7 +54,7 @@ struct vmv_facts {
 
 static bool rows_grow(struct rows *r, size_t size)
 {
-	size_t cap = r->cap ? r->cap * 2 : 4;
+	size_t cap = r->cap ? r->cap * 2 : 1;
 	unsigned char *data = reallocarray(r->data, cap, size);
 	size_t *id_at;
 
@@ -72,8 +76,10 @@ static int keep_row(struct vmv_sink *sink, const char *id, const void *sample)
 	struct rows *r = &f->reading.rows;
 	size_t size = f->reading.collector->sample_size;
 
-	if (r->n >= VMV_PROCESSES_MAX)
-		return -EFBIG;
+	if (r->n >= VMV_ROWS_MAX) {
+		f->reading.left_out++;
+		return 0;
+	}
 	if (r->n == r->cap && !rows_grow(r, size))
 		return -ENOMEM;
 	r->ids.max = IDS_MAX;
@@ -95,6 +101,34 @@ static void rows_free(struct rows *r)
 
 /* -- life ---------------------------------------------------------------------------- */
 
+static size_t index_of(const struct vmv_facts *f, const struct vmv_collector *c)
+{
+	size_t i = 0;
+
+	while (i < f->n && f->statuses[i].collector != c)
+		i++;
+	return i;
+}
+
+static bool open_states(struct vmv_facts *f)
+{
+	for (size_t i = 0; i < f->n; i++) {
+		const struct vmv_collector *c = vmv_collectors[i];
+
+		f->statuses[i].collector = c;
+		f->groups[i].state = c->open ? c->open(f->root) : NULL;
+		if (c->open && !f->groups[i].state)
+			return false;
+	}
+	for (size_t i = 0; i < f->n; i++) {
+		size_t of = index_of(f, vmv_collectors[i]->state_of);
+
+		if (vmv_collectors[i]->state_of && of < f->n)
+			f->groups[i].state = f->groups[of].state;
+	}
+	return true;
+}
+
 struct vmv_facts *vmv_facts_new(const struct vmv_root *root, const struct vmv_clock *clock)
 {
 	struct vmv_facts *f = calloc(1, sizeof(*f));
@@ -108,20 +142,10 @@ struct vmv_facts *vmv_facts_new(const struct vmv_root *root, const struct vmv_cl
 		f->n++;
 	f->groups = calloc(f->n, sizeof(*f->groups));
 	f->statuses = calloc(f->n, sizeof(*f->statuses));
-	if (!f->groups || !f->statuses) {
+	f->at = 2 * f->n;
+	if (!f->groups || !f->statuses || !open_states(f)) {
 		vmv_facts_free(f);
 		return NULL;
-	}
-	f->at = f->n;
-	for (size_t i = 0; i < f->n; i++) {
-		const struct vmv_collector *c = vmv_collectors[i];
-
-		f->groups[i].status.collector = c;
-		f->groups[i].state = c->open ? c->open(root) : NULL;
-		if (c->open && !f->groups[i].state) {
-			vmv_facts_free(f);
-			return NULL;
-		}
 	}
 	return f;
 }
@@ -130,10 +154,10 @@ void vmv_facts_free(struct vmv_facts *f)
 {
 	if (!f)
 		return;
-	for (size_t i = 0; f->groups && i < f->n; i++) {
-		const struct vmv_collector *c = f->groups[i].status.collector;
+	for (size_t i = 0; f->groups && f->statuses && i < f->n; i++) {
+		const struct vmv_collector *c = f->statuses[i].collector;
 
-		if (c && c->close)
+		if (c && c->close && !c->state_of)
 			c->close(f->groups[i].state);
 		rows_free(&f->groups[i].rows);
 	}
@@ -143,93 +167,139 @@ void vmv_facts_free(struct vmv_facts *f)
 	free(f);
 }
 
-/* -- reading ------------------------------------------------------------------------- */
-
-static uint64_t pause_after(unsigned failures)
+void vmv_facts_provide(struct vmv_facts *f, const struct vmv_collector *c, vmv_provider *read,
+		       void *arg)
 {
-	unsigned doublings = failures > 1 ? failures - 1 : 0;
+	size_t i = index_of(f, c);
 
-	if (doublings >= 16 || (RETRY_MIN_MS << doublings) > RETRY_MAX_MS)
-		return RETRY_MAX_MS;
-	return (uint64_t)RETRY_MIN_MS << doublings;
+	if (i < f->n) {
+		f->groups[i].provider = read;
+		f->groups[i].provider_arg = arg;
+	}
 }
 
-static void mark_failed(struct group *g, int r, const struct vmv_err *err, uint64_t now_ms)
-{
-	struct vmv_collector_status *s = &g->status;
+/* -- reading ------------------------------------------------------------------------- */
 
+/* A first failure may be chance: the next reading tries again. From the second on the time between
+ * two attempts doubles. */
+static uint64_t pause_after(const struct vmv_collector_status *s, uint64_t last_try_ms,
+			    uint64_t now_ms)
+{
+	uint64_t gap = last_try_ms ? now_ms - last_try_ms : 0;
+
+	if (s->failures < 2)
+		return RETRY_MIN_MS;
+	gap = gap > RETRY_MIN_MS ? gap * 2 : RETRY_MIN_MS * 2;
+	return gap < RETRY_MAX_MS ? gap : RETRY_MAX_MS;
+}
+
+static void mark_failed(struct vmv_collector_status *s, int r, const struct vmv_err *err,
+			uint64_t last_try_ms, uint64_t now_ms)
+{
 	s->is_ok = false;
 	s->is_absent = r == -ENOENT;
 	s->failures++;
 	s->failed += !s->is_absent;
-	s->due_ms = now_ms + (s->is_absent ? RETRY_MAX_MS : pause_after(s->failures));
+	s->due_ms = now_ms + (s->is_absent ? RETRY_MAX_MS : pause_after(s, last_try_ms, now_ms));
 	(void)snprintf(s->error, sizeof(s->error), "%.159s",
 		       err->code != VMV_OK ? err->msg : strerror(-r));
 }
 
-static void mark_good(struct group *g, uint64_t now_ms)
+static void mark_good(struct vmv_collector_status *s, uint64_t now_ms)
 {
-	g->status.is_ok = true;
-	g->status.is_absent = false;
-	g->status.failures = 0;
-	g->status.error[0] = '\0';
-	g->status.due_ms = 0;
-	g->status.read_ms = now_ms;
+	s->is_ok = true;
+	s->is_absent = false;
+	s->failures = 0;
+	s->error[0] = '\0';
+	s->due_ms = 0;
+	s->read_ms = now_ms;
 }
 
-static void finish_group(struct vmv_facts *f, struct group *g, int r, const struct vmv_err *err)
+static void finish_group(struct vmv_facts *f, size_t i, int r, const struct vmv_err *err)
 {
-	uint64_t now_ms = vmv_mono_ms(f->clock);
+	struct vmv_collector_status *s = &f->statuses[i];
+	uint64_t now_ms = vmv_mono_ms(f->clock), last_try_ms = s->tried_ms;
 
-	g->status.duration_us = f->reading.spent_ns / 1000;
-	rows_free(&g->rows);
+	s->duration_us = f->reading.spent_ns / 1000;
+	s->left_out = f->reading.left_out;
+	s->tried_ms = now_ms;
+	s->has_run = true;
+	s->runs++;
+	rows_free(&f->groups[i].rows);
 	if (r < 0) {
 		rows_free(&f->reading.rows);
-		mark_failed(g, r, err, now_ms);
+		mark_failed(s, r, err, last_try_ms, now_ms);
 	} else {
-		g->rows = VMV_TAKE(f->reading.rows, (struct rows){ 0 });
-		mark_good(g, now_ms);
+		f->groups[i].rows = VMV_TAKE(f->reading.rows, (struct rows){ 0 });
+		mark_good(s, now_ms);
 	}
-	f->reading.spent_ns = 0;
-	f->at++;
 }
 
-void vmv_facts_begin(struct vmv_facts *f)
+static void begin_group(struct vmv_facts *f)
+{
+	f->reading.spent_ns = 0;
+	f->reading.left_out = 0;
+	f->reading.is_under_way = false;
+	rows_free(&f->reading.rows);
+}
+
+void vmv_facts_begin(struct vmv_facts *f, vmv_groups groups)
 {
 	f->at = 0;
-	f->reading.spent_ns = 0;
-	rows_free(&f->reading.rows);
+	f->wanted = groups;
+	for (size_t i = 0; i < f->n; i++)
+		f->statuses[i].has_run = false;
+	begin_group(f);
 }
 
 /* What changes slowly is not read again before its period is over. Everything else is part of every
  * reading: rates need all of it from one moment. */
-static bool is_fresh(const struct group *g, uint64_t now_ms)
+static bool is_fresh(const struct vmv_collector_status *s, uint64_t now_ms)
 {
-	return g->status.is_ok && g->status.collector->min_period_ms >= SLOW_MS &&
-	       now_ms - g->status.read_ms < g->status.collector->min_period_ms;
+	return s->is_ok && s->collector->min_period_ms >= SLOW_MS &&
+	       now_ms - s->read_ms < s->collector->min_period_ms;
+}
+
+static bool is_due(const struct vmv_facts *f, size_t at, uint64_t now_ms)
+{
+	const struct vmv_collector_status *s = &f->statuses[at % f->n];
+	bool is_provided_turn = at >= f->n;
+
+	if (!(f->wanted >> (at % f->n) & 1) || !s->collector->read != is_provided_turn)
+		return false;
+	if (is_provided_turn)
+		return f->groups[at % f->n].provider != NULL;
+	return !is_fresh(s, now_ms) && s->due_ms <= now_ms;
+}
+
+static int read_group(struct vmv_facts *f, size_t i, struct vmv_err *err)
+{
+	const struct vmv_collector *c = f->statuses[i].collector;
+
+	f->reading.collector = c;
+	f->reading.is_under_way = true;
+	return c->read ? c->read(f->groups[i].state, f->root, &f->reading.sink, err)
+		       : f->groups[i].provider(f->groups[i].provider_arg, &f->reading.sink, err);
 }
 
 int vmv_facts_step(struct vmv_facts *f)
 {
 	uint64_t before = vmv_mono_ns(f->clock);
 	struct vmv_err err = { 0 };
-	struct group *g;
 	int r;
 
-	while (f->at < f->n && f->reading.spent_ns == 0 &&
-	       (is_fresh(&f->groups[f->at], before / 1000000) ||
-		f->groups[f->at].status.due_ms > before / 1000000))
+	while (f->at < 2 * f->n && !f->reading.is_under_way && !is_due(f, f->at, before / 1000000))
 		f->at++;
-	if (f->at < f->n) {
-		g = &f->groups[f->at];
-		f->reading.collector = g->status.collector;
-		r = g->status.collector->read(g->state, f->root, &f->reading.sink, &err);
-		f->reading.spent_ns += vmv_mono_ns(f->clock) - before + 1;
-		if (r == VMV_MORE)
-			return VMV_MORE;
-		finish_group(f, g, r, &err);
+	if (f->at < 2 * f->n) {
+		r = read_group(f, f->at % f->n, &err);
+		f->reading.spent_ns += vmv_mono_ns(f->clock) - before;
+		if (r == VMV_MORE || r == VMV_WAIT)
+			return r;
+		finish_group(f, f->at % f->n, r, &err);
+		begin_group(f);
+		f->at++;
 	}
-	if (f->at < f->n)
+	if (f->at < 2 * f->n)
 		return VMV_MORE;
 	f->mono_ns = vmv_mono_ns(f->clock);
 	return 0;
@@ -239,14 +309,10 @@ int vmv_facts_step(struct vmv_facts *f)
 
 const void *vmv_facts_rows(const struct vmv_facts *f, const struct vmv_collector *c, size_t *n)
 {
-	*n = 0;
-	for (size_t i = 0; i < f->n; i++) {
-		if (f->groups[i].status.collector == c) {
-			*n = f->groups[i].rows.n;
-			return *n ? f->groups[i].rows.data : NULL;
-		}
-	}
-	return NULL;
+	size_t i = index_of(f, c);
+
+	*n = i < f->n ? f->groups[i].rows.n : 0;
+	return *n ? f->groups[i].rows.data : NULL;
 }
 
 const void *vmv_facts_row(const struct vmv_facts *f, const struct vmv_collector *c)
@@ -259,18 +325,32 @@ const void *vmv_facts_row(const struct vmv_facts *f, const struct vmv_collector 
 
 const char *vmv_facts_id(const struct vmv_facts *f, const struct vmv_collector *c, size_t row)
 {
-	for (size_t i = 0; i < f->n; i++)
-		if (f->groups[i].status.collector == c && row < f->groups[i].rows.n)
-			return f->groups[i].rows.ids.data + f->groups[i].rows.id_at[row];
-	return NULL;
+	size_t i = index_of(f, c);
+
+	if (i == f->n || row >= f->groups[i].rows.n)
+		return NULL;
+	return f->groups[i].rows.ids.data + f->groups[i].rows.id_at[row];
 }
 
 const struct vmv_collector_status *vmv_facts_status(const struct vmv_facts *f, size_t *n)
 {
-	for (size_t i = 0; i < f->n; i++)
-		f->statuses[i] = f->groups[i].status;
 	*n = f->n;
 	return f->statuses;
+}
+
+const struct vmv_collector_status *vmv_facts_status_of(const struct vmv_facts *f,
+						       const struct vmv_collector *c)
+{
+	size_t i = index_of(f, c);
+
+	return i < f->n ? &f->statuses[i] : NULL;
+}
+
+uint64_t vmv_facts_period_ms(const struct vmv_collector_status *s)
+{
+	if (s->due_ms > s->tried_ms)
+		return s->due_ms - s->tried_ms;
+	return s->collector->min_period_ms;
 }
 
 const struct vmv_root *vmv_facts_root(const struct vmv_facts *f)

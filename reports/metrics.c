@@ -1,10 +1,12 @@
 #include "reports/metrics.h"
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "collectors/cpu.h"
+#include "collectors/disk.h"
 #include "collectors/filesystem.h"
 #include "collectors/load.h"
 #include "collectors/memory.h"
@@ -283,6 +285,21 @@ static void write_ports(struct vmv_jw *w, const struct vmv_facts *f)
 			break;
 	}
 	vmv_jw_end(w);
+}
+
+vmv_groups vmv_metrics_groups(void)
+{
+	static const struct vmv_collector *const needed[] = {
+		&vmv_collector_cpu,  &vmv_collector_disk,	 &vmv_collector_filesystem,
+		&vmv_collector_load, &vmv_collector_memory,	 &vmv_collector_network,
+		&vmv_collector_os,   &vmv_collector_port,	 &vmv_collector_process,
+		&vmv_collector_stat, &vmv_collector_temperature,
+	};
+	vmv_groups set = 0;
+
+	for (size_t i = 0; i < VMV_COUNTOF(needed); i++)
+		set |= vmv_group(needed[i]);
+	return set;
 }
 
 /* -- the message --------------------------------------------------------------------------- */

@@ -2,6 +2,8 @@
 #ifndef VMV_REPORTS_METRICS_H
 #define VMV_REPORTS_METRICS_H
 
+#include "collectors/collector.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,6 +38,9 @@ void vmv_address_memory_clear(struct vmv_address_memory *m);
  * is_doubted when the last address has vanished and 5 s have not passed: read again then. */
 bool vmv_address_memory_update(struct vmv_address_memory *m, const struct vmv_facts *f,
 			       const struct vmv_metrics_options *o, uint64_t now_ms);
+
+/* What the message is made of. */
+vmv_groups vmv_metrics_groups(void);
 
 /* Writes the 'data' object under this name (NULL: as a value). Returns 0, or -ENODATA with err set
  * when something that must not be missing is not known: then nothing may be sent. */

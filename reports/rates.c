@@ -88,6 +88,13 @@ static bool mark_disks(struct vmv_baseline *b, const struct vmv_facts *f)
 	return true;
 }
 
+vmv_groups vmv_baseline_groups(void)
+{
+	return vmv_group(&vmv_collector_cpu) | vmv_group(&vmv_collector_disk) |
+	       vmv_group(&vmv_collector_load) | vmv_group(&vmv_collector_process) |
+	       vmv_group(&vmv_collector_stat);
+}
+
 static uint64_t ticks_of(const struct vmv_process_sample *p)
 {
 	return vmv_add_sat(p->utime, p->stime);
@@ -144,12 +151,16 @@ uint64_t vmv_baseline_mono_ns(const struct vmv_baseline *b)
 
 /* -- processors ------------------------------------------------------------------------ */
 
-static double since(uint64_t before, uint64_t now)
+/* A counter that is lower than before was begun anew; what it counted meanwhile is not known, and
+ * that is counted. */
+static double since(struct vmv_rates *r, uint64_t before, uint64_t now)
 {
 	uint64_t d;
 
-	/* a counter that went backwards (iowait does) has not moved */
-	return vmv_counter_delta(before, now, &d) ? (double)d : 0.0;
+	if (vmv_counter_delta(before, now, &d))
+		return (double)d;
+	r->resets += before != VMV_UNSET && now != VMV_UNSET;
+	return 0.0;
 }
 
 static double known(uint64_t v)
@@ -158,15 +169,16 @@ static double known(uint64_t v)
 }
 
 /* All but idle and iowait is use, steal included; guest time is in user already. */
-static double busy_percent(const struct vmv_cpu_sample *before, const struct vmv_cpu_sample *now)
+static double busy_percent(struct vmv_rates *r, const struct vmv_cpu_sample *before,
+			   const struct vmv_cpu_sample *now)
 {
 	static const struct vmv_cpu_sample boot = { 0 };
 	const struct vmv_cpu_sample *b = before ? before : &boot;
-	double idle = since(b->idle, now->idle) + since(b->iowait, now->iowait);
-	double busy = since(b->user, now->user) + since(b->nice, now->nice) +
-		      since(b->system, now->system) + since(b->irq, now->irq) +
-		      since(b->softirq, now->softirq) +
-		      (before ? since(b->steal, now->steal) : known(now->steal));
+	double idle = since(r, b->idle, now->idle) + since(r, b->iowait, now->iowait);
+	double busy = since(r, b->user, now->user) + since(r, b->nice, now->nice) +
+		      since(r, b->system, now->system) + since(r, b->irq, now->irq) +
+		      since(r, b->softirq, now->softirq) +
+		      (before ? since(r, b->steal, now->steal) : known(now->steal));
 
 	return idle + busy > 0 ? 100.0 * busy / (idle + busy) : 0.0;
 }
@@ -185,7 +197,7 @@ static int compute_cpu(struct vmv_rates *r, const struct vmv_baseline *b, const 
 	const struct vmv_stat_sample *stat = vmv_facts_row(f, &vmv_collector_stat);
 	const struct vmv_cpu_sample *rows = vmv_facts_rows(f, &vmv_collector_cpu, &r->n_cores);
 
-	r->cpu = stat ? busy_percent(b && b->has_all ? &b->all : NULL, &stat->all) : (double)NAN;
+	r->cpu = stat ? busy_percent(r, b && b->has_all ? &b->all : NULL, &stat->all) : (double)NAN;
 	if (r->n_cores == 0)
 		return 0;
 	r->cores = calloc(r->n_cores, sizeof(*r->cores));
@@ -193,7 +205,7 @@ static int compute_cpu(struct vmv_rates *r, const struct vmv_baseline *b, const 
 		return -ENOMEM;
 	for (size_t i = 0; i < r->n_cores; i++)
 		r->cores[i] = busy_percent(
-			core_before(b, number_of(vmv_facts_id(f, &vmv_collector_cpu, i))),
+			r, core_before(b, number_of(vmv_facts_id(f, &vmv_collector_cpu, i))),
 			&rows[i]);
 	return 0;
 }
@@ -223,12 +235,13 @@ static void compute_io(struct vmv_rates *r, const struct vmv_baseline *b, const 
 					 : NULL;
 		if (!was)
 			continue;
-		r->read_bytes += since(was->read_sectors, d[i].read_sectors) * SECTOR / r->seconds;
+		r->read_bytes +=
+			since(r, was->read_sectors, d[i].read_sectors) * SECTOR / r->seconds;
 		r->write_bytes +=
-			since(was->write_sectors, d[i].write_sectors) * SECTOR / r->seconds;
-		r->read_ops += since(was->reads, d[i].reads) / r->seconds;
-		r->write_ops += since(was->writes, d[i].writes) / r->seconds;
-		busy = since(was->io_ms, d[i].io_ms) / 10.0 / r->seconds;
+			since(r, was->write_sectors, d[i].write_sectors) * SECTOR / r->seconds;
+		r->read_ops += since(r, was->reads, d[i].reads) / r->seconds;
+		r->write_ops += since(r, was->writes, d[i].writes) / r->seconds;
+		busy = since(r, was->io_ms, d[i].io_ms) / 10.0 / r->seconds;
 		if (busy > 100.0)
 			busy = 100.0;
 		if (!(r->io_utilization >= busy))
@@ -267,8 +280,8 @@ static double uptime_of(const struct vmv_facts *f)
 	return (double)NAN;
 }
 
-static double share(const struct vmv_process_sample *p, const struct process_mark *was,
-		    double seconds, double uptime)
+static double share(struct vmv_rates *r, const struct vmv_process_sample *p,
+		    const struct process_mark *was, double seconds, double uptime)
 {
 	double ticks;
 
@@ -276,7 +289,7 @@ static double share(const struct vmv_process_sample *p, const struct process_mar
 		seconds = uptime - (double)p->starttime / TICKS_PER_S; /* its age */
 	if (ticks_of(p) == VMV_UNSET || isnan(seconds))
 		return (double)NAN;
-	ticks = was ? since(was->ticks, ticks_of(p)) : (double)ticks_of(p);
+	ticks = was ? since(r, was->ticks, ticks_of(p)) : (double)ticks_of(p);
 	if (!(seconds > 0.01)) /* one tick: less cannot be measured */
 		seconds = 0.01;
 	return 100.0 * ticks / TICKS_PER_S / seconds;
@@ -297,7 +310,7 @@ static int compute_processes(struct vmv_rates *r, const struct vmv_baseline *b,
 	if (!r->processes)
 		return -ENOMEM;
 	for (size_t i = 0; i < r->n_processes; i++) {
-		double v = share(&p[i], process_before(b, &at, &p[i]), r->seconds, uptime);
+		double v = share(r, &p[i], process_before(b, &at, &p[i]), r->seconds, uptime);
 
 		r->processes[i] = v > most ? most : v; /* ticks are coarser than short intervals */
 	}

@@ -2,6 +2,8 @@
 #ifndef VMV_REPORTS_RATES_H
 #define VMV_REPORTS_RATES_H
 
+#include "collectors/collector.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,6 +15,10 @@ struct vmv_facts;
  * memory. */
 struct vmv_baseline *vmv_baseline_new(const struct vmv_facts *f);
 void vmv_baseline_free(struct vmv_baseline *b);
+
+/* What a baseline is made of. */
+vmv_groups vmv_baseline_groups(void);
+
 uint64_t vmv_baseline_mono_ns(const struct vmv_baseline *b);
 
 /* Percent: 100 is one CPU for processes, all of it for the others. NaN is unknown. */
@@ -26,6 +32,7 @@ struct vmv_rates {
 	double io_utilization;				     /* busiest whole disk; NaN: none */
 	size_t n_processes;
 	double *processes; /* owned; one per row of the process collector */
+	uint64_t resets;   /* counters found lower than before: what they tell is unknown */
 };
 
 /* before may be NULL: then everything is since boot, since the process's start. Returns 0 or

@@ -111,7 +111,7 @@ void guest_put(struct fixture *fx)
 
 void guest_read(struct vmv_facts *f)
 {
-	vmv_facts_begin(f);
+	vmv_facts_begin(f, VMV_GROUPS_ALL);
 	while (vmv_facts_step(f))
 		;
 }

@@ -248,7 +248,7 @@ START_TEST(a_step_is_one_slice_and_rows_change_when_it_is_whole)
 	guest_put(&fx);
 	first.slices = 3;
 	first.rows = 10; /* the arrays grow in between */
-	vmv_facts_begin(f);
+	vmv_facts_begin(f, VMV_GROUPS_ALL);
 	for (unsigned i = 1; i <= 2; i++) {
 		ck_assert_int_eq(vmv_facts_step(f), VMV_MORE);
 		ck_assert_uint_eq(first.calls, i);
@@ -269,7 +269,7 @@ START_TEST(a_step_is_one_slice_and_rows_change_when_it_is_whole)
 
 	/* the next reading: what was read before stays until it is replaced */
 	first.rows = 1;
-	vmv_facts_begin(f);
+	vmv_facts_begin(f, VMV_GROUPS_ALL);
 	ck_assert_int_eq(vmv_facts_step(f), VMV_MORE);
 	ck_assert_uint_eq(count(f, &collector_first), 30);
 	while (vmv_facts_step(f))
@@ -414,8 +414,8 @@ START_TEST(a_reading_in_which_all_are_left_out_ends_at_once)
 	struct vmv_facts *f = new_facts();
 
 	guest_read(f);
-	vmv_facts_begin(f);
-	vmv_facts_begin(f); /* twice is once */
+	vmv_facts_begin(f, VMV_GROUPS_ALL);
+	vmv_facts_begin(f, VMV_GROUPS_ALL); /* twice is once */
 	ck_assert_int_eq(vmv_facts_step(f), VMV_MORE);
 	while (vmv_facts_step(f))
 		;

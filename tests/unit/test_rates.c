@@ -353,7 +353,7 @@ START_TEST(a_process_that_starts_during_the_reading_is_not_100_percent)
 	mark();
 	pass(10000);
 	fixture_put(&fx, "proc/uptime", "1010.00 0.00\n");
-	vmv_facts_begin(facts);
+	vmv_facts_begin(facts, VMV_GROUPS_ALL);
 	while (vmv_facts_step(facts)) {
 		size_t n;
 		const struct vmv_collector_status *s = vmv_facts_status(facts, &n);
