@@ -54,8 +54,12 @@
 #define VMV_CPU_AGE_MIN_MS     500    /* the older of the two readings is at least so old */
 #define VMV_CPU_AGE_MAX_MS     120000 /* and at most so old */
 #define VMV_REUSE_MS	       1000   /* GetMetrics takes a reading that is so young */
-#define VMV_SCAN_SLICE	       64     /* processes per turn of the loop */
-#define VMV_CPUS_MAX	       4096   /* rows beyond these bounds are counted and left out */
+#define VMV_SCAN_SLICE	       16     /* processes per slice */
+#define VMV_LIST_AGE_MS	       60000  /* /proc is listed again at the latest */
+#define VMV_KEPT_STATS_MAX     8192   /* descriptors of /proc/PID/stat that stay open */
+#define VMV_NOFILE_RESERVE     512    /* descriptors for everything else */
+#define VMV_NOFILE_WANTED      (VMV_KEPT_STATS_MAX + VMV_NOFILE_RESERVE) /* soft limit we ask for */
+#define VMV_CPUS_MAX	       4096 /* rows beyond these bounds are counted and left out */
 #define VMV_DISKS_MAX	       1024
 #define VMV_INTERFACES_MAX     1024
 #define VMV_PROCESSES_MAX      (1u << 22) /* pid_max of the kernel */
@@ -67,7 +71,6 @@
 #define VMV_METRICS_PORTS      1000
 #define VMV_PROCESS_LIST_MAX   2000
 #define VMV_CMDLINE_MAX	       512 /* characters on the wire */
-
 
 /* What the helper answers. */
 #define VMV_ASK_DEADLINE_MS 2000 /* then the question is stuck */

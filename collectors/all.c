@@ -23,6 +23,7 @@ const struct vmv_collector *const vmv_collectors[] = {
 	&vmv_collector_os,
 	&vmv_collector_port,
 	&vmv_collector_process,
+	&vmv_collector_processes,
 	&vmv_collector_stat,
 	&vmv_collector_temperature,
 	NULL,

@@ -16,7 +16,9 @@ collectors_libcollectors_a_SOURCES = \
 	collectors/network.c collectors/network.h \
 	collectors/os.c collectors/os.h \
 	collectors/pressure.c collectors/pressure.h \
+	collectors/pids.c collectors/pids.h \
 	collectors/process.c collectors/process.h \
+	collectors/process_detail.c \
 	collectors/route.c collectors/route.h \
 	collectors/socket.c collectors/socket.h \
 	collectors/systemd.c collectors/systemd.h \

@@ -110,7 +110,7 @@ static int keep_row(struct vmv_sink *sink, const char *id, const void *sample)
 
 void kept_init(struct kept *k, const struct vmv_collector *c)
 {
-	*k = (struct kept){ .sink = { keep_row }, .sample_size = c->sample_size };
+	*k = (struct kept){ .sink = { .row = keep_row }, .sample_size = c->sample_size };
 }
 
 void kept_clear(struct kept *k)
