@@ -8,6 +8,7 @@ collectors_libcollectors_a_SOURCES = \
 	collectors/disk.c collectors/disk.h \
 	collectors/filesystem.c collectors/filesystem.h \
 	collectors/kernel.c collectors/kernel.h \
+	collectors/keyed.c collectors/keyed.h \
 	collectors/load.c collectors/load.h \
 	collectors/memory.c collectors/memory.h \
 	collectors/mountinfo.c collectors/mountinfo.h \
