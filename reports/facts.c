@@ -95,6 +95,15 @@ static void rows_free(struct rows *r)
 
 /* -- life ---------------------------------------------------------------------------- */
 
+/* The state that this collector opened, which stands before those that share it. */
+static void *state_of(const struct vmv_facts *f, const struct vmv_collector *owner)
+{
+	for (size_t i = 0; owner && i < f->n; i++)
+		if (f->groups[i].status.collector == owner)
+			return f->groups[i].state;
+	return NULL;
+}
+
 struct vmv_facts *vmv_facts_new(const struct vmv_root *root, const struct vmv_clock *clock)
 {
 	struct vmv_facts *f = calloc(1, sizeof(*f));
@@ -117,7 +126,7 @@ struct vmv_facts *vmv_facts_new(const struct vmv_root *root, const struct vmv_cl
 		const struct vmv_collector *c = vmv_collectors[i];
 
 		f->groups[i].status.collector = c;
-		f->groups[i].state = c->open ? c->open(root) : NULL;
+		f->groups[i].state = c->open ? c->open(root) : state_of(f, c->state_of);
 		if (c->open && !f->groups[i].state) {
 			vmv_facts_free(f);
 			return NULL;
