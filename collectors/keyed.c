@@ -62,13 +62,12 @@ void vmv_keys_put(void *sample, const struct vmv_field *f, uint64_t v)
 
 int vmv_keyed_number(const char *s, uint64_t *ret, const char **end)
 {
-	bool is_negative = *s == '-';
 	uint64_t v;
-	int r = vmv_parse_u64(s + is_negative, &v, end);
+	int r = vmv_parse_u64(s, &v, end);
 
 	if (r < 0)
 		return r;
-	*ret = is_negative || v > INT64_MAX ? VMV_UNSET : v;
+	*ret = v > INT64_MAX ? VMV_UNSET : v;
 	return 0;
 }
 

@@ -26,8 +26,8 @@ const struct vmv_field *vmv_keys_find(const struct vmv_keys *keys, const char *k
 /* Writes to the member of sample that the field stands for, which is a uint64_t. */
 void vmv_keys_put(void *sample, const struct vmv_field *f, uint64_t v);
 
-/* A number of the kernel at s, as vmv_parse_u64. What is negative, or cannot be told from it
- * (above INT64_MAX), is a sum that raced or ran below zero: VMV_UNSET. */
+/* A number of the kernel at s, as vmv_parse_u64. One above INT64_MAX is a sum that ran below zero:
+ * VMV_UNSET. */
 int vmv_keyed_number(const char *s, uint64_t *ret, const char **end);
 
 /* vmv_read_fd on *fd, which is opened first while it is -1 (path relative to dirfd). One that

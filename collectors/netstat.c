@@ -120,15 +120,17 @@ static const struct vmv_keys sockstat_keys = { .fields = sockstat_fields,
 
 /* -- parse ----------------------------------------------------------------------------- */
 
-/* The number at s, which ends at a blank or at the end of the line. */
+/* The number at s, which ends at a blank or at the end of the line. Sums over CPUs that race are
+ * below zero for a moment, and some are printed with their sign. */
 static bool parse_value(const char *s, void *sample, const struct vmv_field *f)
 {
+	bool is_negative = *s == '-';
 	const char *end;
 	uint64_t v;
 
-	if (vmv_keyed_number(s, &v, &end) < 0 || (*end != ' ' && *end != '\n'))
+	if (vmv_keyed_number(s + is_negative, &v, &end) < 0 || (*end != ' ' && *end != '\n'))
 		return false;
-	vmv_keys_put(sample, f, v);
+	vmv_keys_put(sample, f, is_negative ? VMV_UNSET : v);
 	return true;
 }
 
