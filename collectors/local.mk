@@ -4,6 +4,7 @@ collectors_libcollectors_a_SOURCES = \
 	collectors/cgroup.c collectors/cgroup.h \
 	collectors/cgroup_id.c collectors/cgroup_id.h \
 	collectors/cpu.c collectors/cpu.h \
+	collectors/cpu_steady.c collectors/cpu_steady.h \
 	collectors/diag.c collectors/diag.h \
 	collectors/disk.c collectors/disk.h \
 	collectors/filesystem.c collectors/filesystem.h \
