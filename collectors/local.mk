@@ -4,11 +4,13 @@ collectors_libcollectors_a_SOURCES = \
 	collectors/cgroup.c collectors/cgroup.h \
 	collectors/cgroup_id.c collectors/cgroup_id.h \
 	collectors/cpu.c collectors/cpu.h \
+	collectors/cpu_steady.c collectors/cpu_steady.h \
 	collectors/diag.c collectors/diag.h \
 	collectors/disk.c collectors/disk.h \
 	collectors/filesystem.c collectors/filesystem.h \
 	collectors/groups.c \
 	collectors/kernel.c collectors/kernel.h \
+	collectors/keyed.c collectors/keyed.h \
 	collectors/load.c collectors/load.h \
 	collectors/memory.c collectors/memory.h \
 	collectors/mountinfo.c collectors/mountinfo.h \

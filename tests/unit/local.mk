@@ -12,6 +12,7 @@ unit_tests = \
 	tests/unit/test_command \
 	tests/unit/test_config \
 	tests/unit/test_cpu \
+	tests/unit/test_cpu_steady \
 	tests/unit/test_diag \
 	tests/unit/test_disk \
 	tests/unit/test_facts \
@@ -24,6 +25,7 @@ unit_tests = \
 	tests/unit/test_json_write \
 	tests/unit/test_keeper \
 	tests/unit/test_kernel \
+	tests/unit/test_keyed \
 	tests/unit/test_load \
 	tests/unit/test_log \
 	tests/unit/test_memory \
