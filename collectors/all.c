@@ -9,6 +9,7 @@
 #include "collectors/process.h"
 #include "collectors/socket.h"
 #include "collectors/temperature.h"
+#include "collectors/time.h"
 
 /* Explicit, so that order is fixed, grep finds it, and the linker cannot drop an unreferenced
  * object from libcollectors.a. Sorted by name. */
@@ -25,5 +26,6 @@ const struct vmv_collector *const vmv_collectors[] = {
 	&vmv_collector_process,
 	&vmv_collector_stat,
 	&vmv_collector_temperature,
+	&vmv_collector_time,
 	NULL,
 };
