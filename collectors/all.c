@@ -12,6 +12,7 @@
 #include "collectors/process.h"
 #include "collectors/socket.h"
 #include "collectors/temperature.h"
+#include "collectors/time.h"
 #include "collectors/vmstat.h"
 
 /* Explicit, so that order is fixed, grep finds it, and the linker cannot drop an unreferenced
@@ -34,6 +35,7 @@ const struct vmv_collector *const vmv_collectors[] = {
 	&vmv_collector_sockstat,
 	&vmv_collector_stat,
 	&vmv_collector_temperature,
+	&vmv_collector_time,
 	&vmv_collector_vmstat,
 	NULL,
 };

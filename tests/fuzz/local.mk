@@ -61,10 +61,10 @@ fuzz_sources = \
 	$(proto_libproto_a_SOURCES) $(virtio_libvirtio_a_SOURCES) \
 	$(watch_libwatch_a_SOURCES) $(reports_libreports_a_SOURCES) \
 	$(commands_libcommands_a_SOURCES) $(host_libhost_a_SOURCES)
-fuzz_cflags = $(DEFS) $(AM_CPPFLAGS) $(INIH_CFLAGS) $(LIBSYSTEMD_CFLAGS) $(LIBUDEV_CFLAGS) \
+fuzz_cflags = $(DEFS) $(AM_CPPFLAGS) $(INIH_CFLAGS) $(LIBUDEV_CFLAGS) \
 	$(MNL_CFLAGS) $(MOUNT_CFLAGS) $(NETTLE_CFLAGS) $(CPPFLAGS) $(VMV_CFLAGS)
 fuzz_libs = $(EVENT_LIBS) $(JSONC_LIBS) $(LIBUDEV_LIBS) $(MOUNT_LIBS) $(INIH_LIBS) \
-	$(MNL_LIBS) $(NETTLE_LIBS) $(LIBSYSTEMD_LIBS) -lm
+	$(MNL_LIBS) $(NETTLE_LIBS) -lm
 
 fuzz:
 	@srcdir='$(srcdir)' CC='$(CC)' AR='$(AR)' FUZZ_CFLAGS='$(fuzz_cflags)' \

@@ -21,6 +21,7 @@ unit_tests = \
 	tests/unit/test_hello \
 	tests/unit/test_helper \
 	tests/unit/test_identity \
+	tests/unit/test_journal \
 	tests/unit/test_json_read \
 	tests/unit/test_json_write \
 	tests/unit/test_keeper \
@@ -35,6 +36,7 @@ unit_tests = \
 	tests/unit/test_netstat \
 	tests/unit/test_network \
 	tests/unit/test_notices \
+	tests/unit/test_notify \
 	tests/unit/test_num \
 	tests/unit/test_options \
 	tests/unit/test_os \
