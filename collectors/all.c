@@ -7,6 +7,7 @@
 #include "collectors/network.h"
 #include "collectors/os.h"
 #include "collectors/process.h"
+#include "collectors/route.h"
 #include "collectors/socket.h"
 #include "collectors/temperature.h"
 
@@ -23,6 +24,7 @@ const struct vmv_collector *const vmv_collectors[] = {
 	&vmv_collector_os,
 	&vmv_collector_port,
 	&vmv_collector_process,
+	&vmv_collector_route,
 	&vmv_collector_stat,
 	&vmv_collector_temperature,
 	NULL,
