@@ -138,15 +138,12 @@ static int grow(char **buf, size_t *cap, size_t max)
 	return 0;
 }
 
-int vmv_read_table_at(int dirfd, const char *path, char **buf, size_t *cap, size_t max)
+int vmv_read_table_fd(int fd, char **buf, size_t *cap, size_t max)
 {
-	vmv_autoclose int fd = open_file(dirfd, path);
 	size_t len = 0;
 	ssize_t n;
 	int r;
 
-	if (fd < 0)
-		return fd;
 	if (max >= INT_MAX)
 		max = INT_MAX - 1;
 	for (;;) {
@@ -155,7 +152,7 @@ int vmv_read_table_at(int dirfd, const char *path, char **buf, size_t *cap, size
 			if (r < 0)
 				return r;
 		}
-		n = read_some(fd, *buf + len, *cap - 1 - len, -1);
+		n = read_some(fd, *buf + len, *cap - 1 - len, (off_t)len);
 		if (n < 0)
 			return (int)n;
 		if (n == 0)
@@ -166,4 +163,11 @@ int vmv_read_table_at(int dirfd, const char *path, char **buf, size_t *cap, size
 	}
 	(*buf)[len] = '\0';
 	return (int)len;
+}
+
+int vmv_read_table_at(int dirfd, const char *path, char **buf, size_t *cap, size_t max)
+{
+	vmv_autoclose int fd = open_file(dirfd, path);
+
+	return fd < 0 ? fd : vmv_read_table_fd(fd, buf, cap, max);
 }

@@ -10,6 +10,7 @@
 #include "collectors/os.h"
 #include "collectors/pressure.h"
 #include "collectors/process.h"
+#include "collectors/route.h"
 #include "collectors/socket.h"
 #include "collectors/temperature.h"
 #include "collectors/time.h"
@@ -32,6 +33,7 @@ const struct vmv_collector *const vmv_collectors[] = {
 	&vmv_collector_pressure,
 	&vmv_collector_process,
 	&vmv_collector_processes,
+	&vmv_collector_route,
 	&vmv_collector_sockstat,
 	&vmv_collector_stat,
 	&vmv_collector_temperature,

@@ -9,6 +9,7 @@ collectors_libcollectors_a_SOURCES = \
 	collectors/disk.c collectors/disk.h \
 	collectors/filesystem.c collectors/filesystem.h \
 	collectors/groups.c \
+	collectors/interface.c collectors/interface.h \
 	collectors/kernel.c collectors/kernel.h \
 	collectors/keyed.c collectors/keyed.h \
 	collectors/load.c collectors/load.h \

@@ -70,6 +70,7 @@ TESTS += $(unit_tests)
 
 # Not in the library: from there it would give its clock to any test that asks for the time.
 warp = tests/lib/warp.c tests/lib/warp.h
+tests_unit_test_disk_SOURCES = tests/unit/test_disk.c $(warp)
 tests_unit_test_keeper_SOURCES = tests/unit/test_keeper.c $(warp)
 tests_unit_test_poll_SOURCES = tests/unit/test_poll.c $(warp)
 
