@@ -9,7 +9,9 @@
 #include "collectors/os.h"
 #include "collectors/process.h"
 #include "collectors/socket.h"
+#include "collectors/systemd.h"
 #include "collectors/temperature.h"
+#include "collectors/user.h"
 
 /* Explicit, so that order is fixed, grep finds it, and the linker cannot drop an unreferenced
  * object from libcollectors.a. Sorted by name. */
@@ -26,6 +28,9 @@ const struct vmv_collector *const vmv_collectors[] = {
 	&vmv_collector_port,
 	&vmv_collector_process,
 	&vmv_collector_stat,
+	&vmv_collector_systemd,
 	&vmv_collector_temperature,
+	&vmv_collector_unit,
+	&vmv_collector_user,
 	NULL,
 };
