@@ -322,6 +322,8 @@ static void take_options(struct vmv_agent *a)
 		.exclude = (const char *const *)a->config->exclude.items,
 		.n_exclude = a->config->exclude.n,
 	};
+	a->root.critical_units = (const char *const *)a->config->critical_units.items;
+	a->root.n_critical_units = a->config->critical_units.n;
 	a->env.config = a->config;
 }
 

@@ -21,6 +21,7 @@ struct vmv_config {
 	bool has_cmdline;
 	/* [health] */
 	uint64_t health_interval_s;
+	struct vmv_list critical_units; /* with their suffix: "ssh.service" */
 	/* [network] */
 	struct vmv_list exclude;
 	bool report_ipv6;

@@ -65,6 +65,15 @@
 #define VMV_PROCESSES_MAX      (1u << 22) /* pid_max of the kernel */
 #define VMV_ROWS_MAX	       (1u << 22) /* of one group in memory; left out and counted beyond */
 #define VMV_SOCKETS_MAX	       (1u << 20)
+#define VMV_CGROUPS_MAX	       4096	     /* further ones are not looked at, but counted */
+#define VMV_CGROUP_DEPTH       8	     /* below it nothing is looked at; parents include it */
+#define VMV_CGROUP_ROWS	       512	     /* the others are counted and left out */
+#define VMV_CGROUP_SLICE       32	     /* per turn of the loop */
+#define VMV_CGROUP_PATH_MAX    400	     /* bytes; longer ones are counted and left out */
+#define VMV_CRITICAL_UNITS     64	     /* more are a configuration error */
+#define VMV_FAILED_UNITS       256	     /* rows; further ones are only counted */
+#define VMV_SESSIONS_MAX       256	     /* further ones are left out */
+#define VMV_UTMP_MAX	       (1 * VMV_MIB) /* a larger file is an error */
 #define VMV_METRICS_MOUNTS     64
 #define VMV_METRICS_INTERFACES 64
 #define VMV_METRICS_ADDRESSES  16

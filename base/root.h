@@ -19,6 +19,9 @@ struct vmv_root {
 	 * False for a recorded tree, where it would be another one's. */
 	bool is_live;
 	struct vmv_asker *asker; /* borrowed; NULL: nobody answers what may block */
+	/* Names of units ("ssh.service") that are reported whatever their state; borrowed. */
+	const char *const *critical_units;
+	size_t n_critical_units;
 };
 
 #define VMV_ROOT_NONE ((struct vmv_root){ .top = -1, .proc = -1, .sys = -1, .etc = -1 })

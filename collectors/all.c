@@ -1,4 +1,5 @@
 #include "collectors/collector.h"
+#include "collectors/cgroup.h"
 #include "collectors/cpu.h"
 #include "collectors/disk.h"
 #include "collectors/filesystem.h"
@@ -12,14 +13,17 @@
 #include "collectors/process.h"
 #include "collectors/route.h"
 #include "collectors/socket.h"
+#include "collectors/systemd.h"
 #include "collectors/temperature.h"
 #include "collectors/time.h"
+#include "collectors/user.h"
 #include "collectors/vmstat.h"
 
 /* Explicit, so that order is fixed, grep finds it, and the linker cannot drop an unreferenced
  * object from libcollectors.a. Sorted by name. */
 /* clang-format off: one a line */
 const struct vmv_collector *const vmv_collectors[] = {
+	&vmv_collector_cgroup,
 	&vmv_collector_cpu,
 	&vmv_collector_disk,
 	&vmv_collector_filesystem,
@@ -36,8 +40,11 @@ const struct vmv_collector *const vmv_collectors[] = {
 	&vmv_collector_route,
 	&vmv_collector_sockstat,
 	&vmv_collector_stat,
+	&vmv_collector_systemd,
 	&vmv_collector_temperature,
 	&vmv_collector_time,
+	&vmv_collector_unit,
+	&vmv_collector_user,
 	&vmv_collector_vmstat,
 	NULL,
 };

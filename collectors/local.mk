@@ -1,7 +1,9 @@
 noinst_LIBRARIES += collectors/libcollectors.a
 collectors_libcollectors_a_SOURCES = \
 	collectors/all.c collectors/collector.h \
+	collectors/answer.c collectors/answer.h \
 	collectors/cgroup.c collectors/cgroup.h \
+	collectors/cgroup_files.c collectors/cgroup_files.h \
 	collectors/cgroup_id.c collectors/cgroup_id.h \
 	collectors/cpu.c collectors/cpu.h \
 	collectors/cpu_steady.c collectors/cpu_steady.h \
