@@ -42,6 +42,7 @@ struct vmv_keeper {
 	struct waiter *current; /* served by the reading under way */
 	struct waiter *next;	/* asked after it began */
 	struct event *step;	/* the next slice; the gap */
+	bool is_waiting;	/* for what the asker will say */
 	bool is_over;		/* being freed: nobody may ask any more */
 };
 
@@ -185,9 +186,13 @@ static void on_step(evutil_socket_t fd, short what, void *arg)
 		k->phase = FINAL;
 		vmv_facts_begin(k->facts);
 	}
+	k->is_waiting = false;
 	if (k->phase != SERVE) {
-		if (vmv_facts_step(k->facts) == VMV_MORE) {
-			next_slice(k, 0);
+		int r = vmv_facts_step(k->facts);
+
+		if (r != 0) {
+			k->is_waiting = r == VMV_WAIT;
+			next_slice(k, r == VMV_WAIT ? VMV_ASK_WAIT_MS : 0);
 			return;
 		}
 		if (k->phase == FIRST) {
@@ -197,6 +202,12 @@ static void on_step(evutil_socket_t fd, short what, void *arg)
 		finish(k);
 	}
 	serve_turn(k);
+}
+
+void vmv_keeper_poke(struct vmv_keeper *k)
+{
+	if (k->is_waiting)
+		next_slice(k, 0);
 }
 
 static void start(struct vmv_keeper *k)

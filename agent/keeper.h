@@ -25,6 +25,9 @@ void vmv_keeper_free(struct vmv_keeper *k);
  * being freed: then it does not call back. */
 int vmv_keeper_ask(struct vmv_keeper *k, uint32_t max_age_ms, vmv_view_cb *cb, void *arg);
 
+/* The asker has news: a reading that waits for it goes on, in a later turn. */
+void vmv_keeper_poke(struct vmv_keeper *k);
+
 /* Those who wait with this arg are not called any more. */
 void vmv_keeper_forget(struct vmv_keeper *k, const void *arg);
 

@@ -50,6 +50,10 @@ int vmv_read_fd(int fd, char *buf, size_t cap);
  * whole, but may come from different moments. */
 int vmv_read_table_at(int dirfd, const char *path, char **buf, size_t *cap, size_t max);
 
+/* The same on a descriptor that stays open, from offset 0 (pread), for tables that are read again
+ * and again. */
+int vmv_read_table_fd(int fd, char **buf, size_t *cap, size_t max);
+
 /* A sysfs attribute of one line: the text without its trailing newline and blanks, cut to
  * cap - 1 bytes. Returns the length or negative errno. */
 int vmv_read_attr_at(int dirfd, const char *path, char *buf, size_t cap);

@@ -225,8 +225,8 @@ int vmv_facts_step(struct vmv_facts *f)
 		f->reading.collector = g->status.collector;
 		r = g->status.collector->read(g->state, f->root, &f->reading.sink, &err);
 		f->reading.spent_ns += vmv_mono_ns(f->clock) - before + 1;
-		if (r == VMV_MORE)
-			return VMV_MORE;
+		if (r == VMV_MORE || r == VMV_WAIT)
+			return r;
 		finish_group(f, g, r, &err);
 	}
 	if (f->at < f->n)

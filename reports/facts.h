@@ -30,7 +30,8 @@ struct vmv_collector_status {
 struct vmv_facts *vmv_facts_new(const struct vmv_root *root, const struct vmv_clock *clock);
 void vmv_facts_free(struct vmv_facts *f);
 
-/* Begins a reading; then step until it returns 0. A step is one collector or one slice of it. The
+/* Begins a reading; then step until it returns 0, after VMV_WAIT not before the asker has news or
+ * VMV_ASK_WAIT_MS have passed. A step is one collector or one slice of it. The
  * rows of a collector are replaced as a whole when it is done; when it failed it has none. */
 void vmv_facts_begin(struct vmv_facts *f);
 int vmv_facts_step(struct vmv_facts *f);
