@@ -15,6 +15,7 @@
 #include "base/root.h"
 #include "collectors/os.h"
 #include "commands/request.h"
+#include "exec/asker.h"
 #include "proto/json_write.h"
 #include "reports/facts.h"
 #include "reports/metrics.h"
@@ -45,6 +46,7 @@ struct vmv_agent {
 	uint64_t began_ms;
 
 	struct vmv_metrics_options metrics_options;
+	struct vmv_ask_pool *asker;
 	struct vmv_keeper *keeper;
 	struct vmv_os_sample os;
 	char vm_id[VMV_VM_ID_SIZE];
@@ -225,6 +227,48 @@ static void on_addresses_changed(void *arg)
 
 	for (size_t i = 0; i < a->n_sessions; i++)
 		vmv_session_addresses_changed(a->sessions[i]);
+}
+
+/* -- the helper
+ * --------------------------------------------------------------------------------------------- */
+
+static void on_answer(void *arg)
+{
+	struct vmv_agent *a = arg;
+
+	vmv_keeper_poke(a->keeper);
+}
+
+static void on_stuck(void *arg, const char *question, bool is_stuck, uint64_t waited_ms)
+{
+	const struct vmv_log_field fields[] = {
+		{ "VMVITALS_EVENT", is_stuck ? "stuck" : "unstuck" },
+		{ "VMVITALS_QUESTION", question },
+		{ NULL, NULL },
+	};
+
+	(void)arg;
+	if (is_stuck)
+		vmv_log_entry(VMV_LOG_NOTICE, SUBSYS, VMV_MSG_STUCK, fields,
+			      "no answer to '%s' for %llu ms: left alone until there is one",
+			      question, (unsigned long long)waited_ms);
+	else
+		vmv_log_entry(VMV_LOG_NOTICE, SUBSYS, VMV_MSG_STUCK, fields,
+			      "'%s' is stuck no longer, after %llu ms", question,
+			      (unsigned long long)waited_ms);
+}
+
+static const struct vmv_ask_calls ask_calls = { .wake = on_answer, .stuck = on_stuck };
+
+/* The helper sees this machine as it is: it knows nothing of another root. */
+static bool start_asker(struct vmv_agent *a)
+{
+	if (strcmp(a->config->root, "/") != 0 || !*a->config->helper)
+		return true;
+	a->asker = vmv_ask_pool_new(a->base, a->clock, a->config->helper, &ask_calls, a);
+	if (a->asker)
+		a->root.asker = vmv_ask_pool_asker(a->asker);
+	return a->asker != NULL;
 }
 
 /* -- shutdown
@@ -439,8 +483,9 @@ static void reload(struct vmv_agent *a)
 		return;
 	}
 	list_changes(old, fresh, changes, sizeof(changes));
-	if (strcmp(old->root, fresh->root) != 0 || strcmp(old->vm_id, fresh->vm_id) != 0)
-		vmv_log(VMV_LOG_NOTICE, SUBSYS, "root and vm_id take a restart");
+	if (strcmp(old->root, fresh->root) != 0 || strcmp(old->vm_id, fresh->vm_id) != 0 ||
+	    strcmp(old->helper, fresh->helper) != 0)
+		vmv_log(VMV_LOG_NOTICE, SUBSYS, "root, vm_id and helper take a restart");
 	a->config = fresh;
 	take_options(a);
 	(void)vmv_log_set_levels(fresh->log_level, NULL);
@@ -527,6 +572,8 @@ static int build(struct vmv_agent *a, struct vmv_err *err)
 	if (vmv_schema(vmv_collectors, a->schema) < 0)
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	take_options(a);
+	if (!start_asker(a))
+		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	a->keeper = vmv_keeper_new(a->base, a->clock, &a->root, &a->metrics_options);
 	if (!a->keeper)
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
@@ -593,6 +640,7 @@ void vmv_agent_free(struct vmv_agent *a)
 	while (a->n_sessions > 0)
 		vmv_session_free(a->sessions[--a->n_sessions]);
 	vmv_keeper_free(a->keeper);
+	vmv_ask_pool_free(a->asker);
 	for (size_t i = 0; i < VMV_COUNTOF(events); i++)
 		if (*events[i])
 			event_free(*events[i]);

@@ -50,6 +50,14 @@ static int check_vm_id(const char *value, struct vmv_err *err)
 	return 0;
 }
 
+static int check_helper(const char *value, struct vmv_err *err)
+{
+	if (*value == '/')
+		return 0;
+	return vmv_fail(err, VMV_E_RANGE, EINVAL, "[agent] helper: '%.60s' is no absolute path",
+			value);
+}
+
 static int check_action(const char *value, struct vmv_err *err)
 {
 	if (vmv_command_find(value) || strcmp(value, "UnsafeCommand") == 0)
@@ -108,6 +116,11 @@ const struct vmv_setting vmv_agent_settings[] = {
 	  .help = "error, warning, notice, info or debug; per subsystem: info,channel=debug." },
 	{ "agent", "root", VMV_SETTING(VMV_SET_TEXT, root), .option = "root", .fallback = "/",
 	  .unit = "DIR", .help = "Where proc/, sys/ and etc/ are found." },
+	{ "agent", "helper", VMV_SETTING(VMV_SET_TEXT, helper), .option = "helper",
+	  .fallback = VMV_HELPER_PATH, .unit = "PATH", .check = check_helper,
+	  .help = "The program that is asked what may block, such as the size of a network "
+		  "filesystem; "
+		  "empty: nobody." },
 	{ "agent", "stop_grace", VMV_SETTING(VMV_SET_U64, stop_grace_s), .max = 60, .fallback = "5",
 	  .unit = "S",
 	  .help = "Seconds that running commands get to finish when the agent stops." },

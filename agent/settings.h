@@ -14,6 +14,7 @@ struct vmv_config {
 	char *vm_id;	 /* "" means: found by agent/identity.c */
 	char *log_level; /* base/log.h */
 	char *root;
+	char *helper; /* path of the program */
 	uint64_t stop_grace_s;
 	/* [metrics] */
 	uint64_t interval_s;

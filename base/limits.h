@@ -89,6 +89,8 @@
 #define VMV_ASK_ANSWER_MAX  (64 * VMV_KIB) /* bytes; a longer one is -EFBIG */
 #define VMV_ASK_IDLE_MS	    10000	   /* then a worker without work ends */
 
+#define VMV_ASK_QUESTION_MAX (8 * VMV_KIB) /* bytes; a longer one is -EINVAL */
+
 #define VMV_CONFIG_FILE_MAX (64 * VMV_KIB)
 
 #endif

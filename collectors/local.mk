@@ -33,4 +33,4 @@ collectors_libcollectors_a_SOURCES = \
 	collectors/user.c collectors/user.h \
 	collectors/virtual.c collectors/virtual.h \
 	collectors/vmstat.c collectors/vmstat.h
-collectors_libcollectors_a_CPPFLAGS = $(AM_CPPFLAGS) $(MNL_CFLAGS) $(MOUNT_CFLAGS)
+collectors_libcollectors_a_CPPFLAGS = $(AM_CPPFLAGS) $(MNL_CFLAGS)

@@ -64,8 +64,8 @@ fuzz_sources = \
 	$(watch_libwatch_a_SOURCES) $(reports_libreports_a_SOURCES) \
 	$(commands_libcommands_a_SOURCES) $(host_libhost_a_SOURCES)
 fuzz_cflags = $(DEFS) $(AM_CPPFLAGS) $(INIH_CFLAGS) $(LIBUDEV_CFLAGS) \
-	$(MNL_CFLAGS) $(MOUNT_CFLAGS) $(NETTLE_CFLAGS) $(CPPFLAGS) $(VMV_CFLAGS)
-fuzz_libs = $(EVENT_LIBS) $(JSONC_LIBS) $(LIBUDEV_LIBS) $(MOUNT_LIBS) $(INIH_LIBS) \
+	$(MNL_CFLAGS) $(NETTLE_CFLAGS) $(CPPFLAGS) $(VMV_CFLAGS)
+fuzz_libs = $(EVENT_LIBS) $(JSONC_LIBS) $(LIBUDEV_LIBS) $(INIH_LIBS) \
 	$(MNL_LIBS) $(NETTLE_LIBS) -lm
 
 fuzz:
