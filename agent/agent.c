@@ -110,6 +110,7 @@ static unsigned service_jobs(void *agent)
 static const struct vmv_services services = {
 	.fetch = service_fetch,
 	.hello = vmv_session_hello,
+	.policy = vmv_session_policy,
 	.renew = vmv_session_renew,
 	.uptime_s = service_uptime_s,
 	.jobs = service_jobs,

@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "collectors/os.h"
+#include "commands/judge.h"
 #include "proto/json_read.h"
 #include "proto/json_write.h"
 #include "reports/facts.h"
@@ -41,7 +42,6 @@ static bool can_run_scripts(const struct vmv_session *s)
 
 void vmv_session_hello(void *session, struct vmv_hello *ret)
 {
-	static const char *const levels[] = { "monitor", "operate", "full" };
 	const struct vmv_session *s = session;
 	const struct vmv_config *c = s->env->config;
 	/* as last read, since names change; before the first reading as it was at the start */
@@ -54,7 +54,7 @@ void vmv_session_hello(void *session, struct vmv_hello *ret)
 		.session = s->id,
 		.os = os ? os : s->env->os,
 		.schema = s->env->schema,
-		.policy_level = levels[c->policy_level],
+		.policy_level = vmv_level_name((enum vmv_level)c->policy_level),
 		.has_executor = false,
 		.requires_signature = c->require_signature,
 		.line_in = c->line_in_mib * VMV_MIB,

@@ -67,7 +67,9 @@ struct vmv_session_stats vmv_session_stats(const struct vmv_session *s);
 
 /* For struct vmv_services; session is a struct vmv_session. */
 struct vmv_hello;
+struct vmv_policy;
 void vmv_session_hello(void *session, struct vmv_hello *ret);
+void vmv_session_policy(void *session, struct vmv_policy *ret);
 void vmv_session_renew(void *session);
 
 #endif

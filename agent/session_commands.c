@@ -77,11 +77,9 @@ static void answer(struct vmv_request *req, const struct vmv_err *err, const cha
 	unlink_request(s, req);
 	if (req->epoch != s->epoch && req->epoch != UINT64_MAX)
 		s->stats.late++;
-	else if (err)
-		respond(s, req, err, NULL, NULL, 0, false);
 	else
-		respond(s, req, NULL, text, data ? data->buf.data : NULL, data ? data->buf.len : 0,
-			data && data->is_lossy);
+		respond(s, req, err, err ? NULL : text, data ? data->buf.data : NULL,
+			data ? data->buf.len : 0, data && data->is_lossy);
 	json_object_put(req->message);
 	free(req);
 }
@@ -160,14 +158,26 @@ static void run(struct vmv_session *s, struct vmv_request *req)
 	c->run(req);
 }
 
+void vmv_session_policy(void *session, struct vmv_policy *ret)
+{
+	const struct vmv_session *s = session;
+	const struct vmv_config *c = s->env->config;
+
+	*ret = (struct vmv_policy){
+		.level = (enum vmv_level)c->policy_level,
+		.deny = (const char *const *)c->deny.items,
+		.n_deny = c->deny.n,
+		.requires_signature = c->require_signature,
+		.has_executor = false,
+		.level_place = c->policy_level_place,
+		.deny_place = c->deny_place,
+		.signature_place = c->require_signature_place,
+	};
+}
+
 void vmv_session_command(struct vmv_session *s, struct json_object *message)
 {
-	const struct vmv_policy policy = {
-		.deny = (const char *const *)s->env->config->deny.items,
-		.n_deny = s->env->config->deny.n,
-		.requires_signature = s->env->config->require_signature,
-		.has_executor = false,
-	};
+	struct vmv_policy policy;
 	const char *id = vmv_command_id(message), *type;
 	struct vmv_request *req;
 	struct vmv_err err = { 0 };
@@ -186,6 +196,7 @@ void vmv_session_command(struct vmv_session *s, struct json_object *message)
 		s->stats.ignored++;
 		return;
 	}
+	vmv_session_policy(s, &policy);
 	r = vmv_command_judge(&policy, message, &req->command, req->args, &err);
 	if (req->command && (req->command->flags & VMV_COMMAND_VMVITALS))
 		s->is_vmvitals = true;

@@ -100,6 +100,7 @@ static int check_unit(const char *value, struct vmv_err *err)
 				value);
 	return 0;
 }
+#define PLACE(member) .place_offset = offsetof(struct vmv_config, member)
 
 const struct vmv_setting vmv_agent_settings[] = {
 	{ "agent", "channel", VMV_SETTING(VMV_SET_LIST, channels), .option = "channel",
@@ -158,12 +159,14 @@ const struct vmv_setting vmv_agent_settings[] = {
 	  .help = "Commands of one channel that may be unanswered at a time." },
 
 	{ "policy", "level", VMV_SETTING(VMV_SET_ENUM, policy_level), .choices = levels,
-	  .fallback = "monitor", .unit = "LEVEL",
+	  .fallback = "monitor", .unit = "LEVEL", PLACE(policy_level_place),
 	  .help = "What hosts may do; more than monitor takes the executor." },
 	{ "policy", "deny", VMV_SETTING(VMV_SET_LIST, deny), .fallback = "", .unit = "ACTION",
-	  .check = check_action, .help = "Actions that are refused whatever the level." },
+	  .check = check_action, PLACE(deny_place),
+	  .help = "Actions that are refused whatever the level." },
 	{ "policy", "require_signature", VMV_SETTING(VMV_SET_BOOL, require_signature),
-	  .fallback = "no", .help = "Refuse reading commands, too, unless they are signed." },
+	  .fallback = "no", PLACE(require_signature_place),
+	  .help = "Refuse reading commands, too, unless they are signed." },
 
 	{ "compat", "command_type", VMV_SETTING(VMV_SET_ENUM, command_type),
 	  .choices = command_types, .fallback = "class",

@@ -32,6 +32,7 @@ struct vmv_config {
 	unsigned policy_level; /* enum vmv_level */
 	struct vmv_list deny;
 	bool require_signature;
+	char *policy_level_place, *deny_place, *require_signature_place; /* base/settings.h */
 	/* [compat] */
 	unsigned command_type; /* enum vmv_command_type */
 	/* [scripts] */

@@ -159,12 +159,35 @@ static int set_value(const struct vmv_setting *s, void *target, const char *valu
 	return -EINVAL;
 }
 
-int vmv_settings_set(const struct vmv_setting *table, size_t n, void *target, const char *section,
-		     const char *key, const char *value, struct vmv_err *err)
+static void clear_place(const struct vmv_setting *s, void *target)
+{
+	char **place = (char **)((char *)target + s->place_offset);
+
+	free(*place);
+	*place = NULL;
+}
+
+static const struct vmv_setting *find(const struct vmv_setting *table, size_t n,
+				      const char *section, const char *key)
 {
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(table[i].section, section) == 0 && strcmp(table[i].key, key) == 0)
-			return set_value(&table[i], target, value, err);
+			return &table[i];
+	return NULL;
+}
+
+int vmv_settings_set(const struct vmv_setting *table, size_t n, void *target, const char *section,
+		     const char *key, const char *value, struct vmv_err *err)
+{
+	const struct vmv_setting *s = find(table, n, section, key);
+
+	if (s) {
+		int r = set_value(s, target, value, err);
+
+		if (r == 0 && s->place_offset > 0)
+			clear_place(s, target);
+		return r;
+	}
 	return vmv_fail(err, VMV_E_UNKNOWN, EINVAL,
 			"there is no setting '%.60s' in section [%.60s]", key, section);
 }
@@ -191,6 +214,8 @@ int vmv_settings_defaults(const struct vmv_setting *table, size_t n, void *targe
 void vmv_settings_free(const struct vmv_setting *table, size_t n, void *target)
 {
 	for (size_t i = 0; i < n; i++) {
+		if (table[i].place_offset > 0)
+			clear_place(&table[i], target);
 		if (table[i].type == VMV_SET_LIST) {
 			list_clear(member(&table[i], target));
 		} else if (table[i].type == VMV_SET_TEXT) {
@@ -208,6 +233,7 @@ struct load {
 	const struct vmv_setting *table;
 	size_t n;
 	void *target;
+	const char *path;
 	const char *rest;     /* of the text */
 	int line;	      /* number of the one read last */
 	struct vmv_err first; /* the first refusal, which ends the reading */
@@ -230,12 +256,33 @@ static char *next_line(char *str, int num, void *stream)
 	return str;
 }
 
+static int note_place(const struct load *l, const struct vmv_setting *s, bool has_line)
+{
+	char **place = (char **)((char *)l->target + s->place_offset);
+	char text[PATH_MAX + 16];
+
+	if (s->place_offset == 0)
+		return 0;
+	if (has_line)
+		(void)snprintf(text, sizeof(text), "%s:%d", l->path, l->line);
+	else
+		(void)snprintf(text, sizeof(text), "%s", l->path);
+	*place = strdup(text);
+	return *place ? 0 : -ENOMEM;
+}
+
 static int on_pair(void *user, const char *section, const char *key, const char *value)
 {
 	struct load *l = user;
+	const struct vmv_setting *s = find(l->table, l->n, section, key);
+	const struct vmv_list *list = s && s->type == VMV_SET_LIST ? member(s, l->target) : NULL;
+	bool has_line = !list || list->is_fresh || list->n == 0;
+	int r = vmv_settings_set(l->table, l->n, l->target, section, key, value ? value : "",
+				 &l->first);
 
-	return vmv_settings_set(l->table, l->n, l->target, section, key, value ? value : "",
-				&l->first) == 0;
+	if (r == 0 && note_place(l, s, has_line) < 0)
+		r = vmv_fail(&l->first, VMV_E_IO, ENOMEM, "out of memory");
+	return r == 0;
 }
 
 /* inih cuts long lines silently, and text behind a NUL would not be seen. */
@@ -260,7 +307,7 @@ static int check_text(const char *text, size_t len, const char *path, struct vmv
 int vmv_settings_load(const struct vmv_setting *table, size_t n, void *target, const char *path,
 		      struct vmv_err *err)
 {
-	struct load l = { .table = table, .n = n, .target = target };
+	struct load l = { .table = table, .n = n, .target = target, .path = path };
 	vmv_autofree char *text = NULL;
 	size_t cap = 0;
 	int r = vmv_read_table_at(AT_FDCWD, path, &text, &cap, VMV_CONFIG_FILE_MAX);

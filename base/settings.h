@@ -38,6 +38,9 @@ struct vmv_setting {
 	const char *help;     /* one sentence */
 	int (*check)(const char *value, struct vmv_err *err); /* optional: text or one list item */
 	size_t offset; /* of the member in the target struct */
+	/* Of a char *, owned: where the value was set, "FILE:LINE"; without the line when several
+	 * of them make up a list; NULL: it is the default, or an option's. 0: nobody asks. */
+	size_t place_offset;
 };
 
 #define VMV_SETTING(type_, member) .type = (type_), .offset = offsetof(struct vmv_config, member)

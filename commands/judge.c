@@ -5,6 +5,7 @@
 #include "proto/json_read.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -33,6 +34,47 @@ static bool is_denied(const struct vmv_policy *policy, const char *action)
 		if (strcmp(policy->deny[i], action) == 0)
 			return true;
 	return false;
+}
+
+const char *vmv_level_name(enum vmv_level level)
+{
+	static const char *const names[] = {
+		[VMV_MONITOR] = "monitor",
+		[VMV_OPERATE] = "operate",
+		[VMV_FULL] = "full",
+	};
+
+	return names[level];
+}
+
+static bool disabled_by(char why[VMV_WHY_SIZE], const char *rule, const char *detail,
+			const char *place)
+{
+	if (place)
+		(void)snprintf(why, VMV_WHY_SIZE, "%s%s (%s)", rule, detail, place);
+	else
+		(void)snprintf(why, VMV_WHY_SIZE, "%s%s", rule, detail);
+	return false;
+}
+
+bool vmv_command_is_enabled(const struct vmv_policy *policy, const struct vmv_command *c,
+			    char why[VMV_WHY_SIZE])
+{
+	bool needs_executor = c->doer == VMV_BY_EXECUTOR;
+
+	if (c->doer == VMV_BY_NOBODY)
+		return disabled_by(why, "not supported ", c->why_not, NULL);
+	if (needs_executor && !policy->has_executor)
+		return disabled_by(why, "no executor", "", NULL);
+	if (policy->requires_signature && !policy->has_executor)
+		return disabled_by(why, "policy require_signature, and no executor", "",
+				   policy->signature_place);
+	if (is_denied(policy, c->name))
+		return disabled_by(why, "policy deny", "", policy->deny_place);
+	if (needs_executor && c->level > policy->level)
+		return disabled_by(why, "policy level ", vmv_level_name(policy->level),
+				   policy->level_place);
+	return true;
 }
 
 /* Asked to read only, a changing command needs no executor. */

@@ -11,6 +11,12 @@ void vmv_request_fail(struct vmv_request *req, const struct vmv_err *err)
 	req->answer(req, err, NULL, NULL);
 }
 
+void vmv_request_fail_with(struct vmv_request *req, const struct vmv_err *err,
+			   const struct vmv_jw *data)
+{
+	req->answer(req, err, NULL, vmv_jw_finish(data) == 0 ? data : NULL);
+}
+
 void vmv_request_done(struct vmv_request *req, const char *text, const struct vmv_jw *data)
 {
 	struct vmv_err err;

@@ -11,6 +11,7 @@
 
 struct vmv_facts;
 struct vmv_hello;
+struct vmv_policy;
 struct vmv_jw;
 struct vmv_metrics_options;
 struct vmv_address_memory;
@@ -41,6 +42,7 @@ struct vmv_services {
 	int (*fetch)(void *agent, const struct vmv_ask *ask, vmv_view_cb *cb, void *arg);
 	/* texts are borrowed until the loop goes on */
 	void (*hello)(void *session, struct vmv_hello *ret);
+	void (*policy)(void *session, struct vmv_policy *ret);
 	void (*renew)(void *session); /* ends the session and begins a new one */
 	uint64_t (*uptime_s)(void *agent);
 	unsigned (*jobs)(void *agent);
@@ -58,8 +60,8 @@ struct vmv_request {
 	uint64_t epoch;	   /* the session's: an answer of another one is dropped */
 	bool is_truncated;
 	bool is_unsafe; /* a raw command */
-	/* Sends the answer and frees the request. data is the JSON of the data member (NULL: null).
-	 */
+	/* Sends the answer and frees the request. data is the JSON of the data member (NULL: null),
+	 * of a failure, too. */
 	void (*answer)(struct vmv_request *req, const struct vmv_err *err, const char *text,
 		       const struct vmv_jw *data);
 };
@@ -68,5 +70,9 @@ struct vmv_request {
  * in it makes the answer a failure. */
 void vmv_request_done(struct vmv_request *req, const char *text, const struct vmv_jw *data);
 void vmv_request_fail(struct vmv_request *req, const struct vmv_err *err);
+
+/* A failure whose data help the host; what could not be written is left out. */
+void vmv_request_fail_with(struct vmv_request *req, const struct vmv_err *err,
+			   const struct vmv_jw *data);
 
 #endif

@@ -1,4 +1,5 @@
 #include "base/limits.h"
+#include "collectors/collector.h"
 #include "commands/command.h"
 #include "commands/families.h"
 
@@ -21,6 +22,22 @@ static const struct vmv_arg ping_args[] = {
 	[VMV_PING_NEW_SESSION] = { .name = "new_session",
 				   .type = VMV_ARG_BOOL,
 				   .help = "end the session and begin a new one" },
+};
+
+static const struct vmv_arg describe_args[] = {
+	[VMV_DESCRIBE_WHAT] = { .name = "what",
+				.type = VMV_ARG_NAMES,
+				.max = 16,
+				.help = "parts that are wanted: groups, actions, events; none "
+					"named: all" },
+};
+
+static const struct vmv_arg get_samples_args[] = {
+	[VMV_GET_SAMPLES_GROUPS] = { .name = "groups",
+				     .type = VMV_ARG_NAMES,
+				     .max = VMV_GROUPS_MAX,
+				     .help = "groups that are wanted; absent: those that Describe "
+					     "marks as default" },
 };
 
 static const struct vmv_arg process_list_args[] = {
@@ -122,9 +139,10 @@ const struct vmv_command vmv_commands[] = {
 	  .help = "Known from other agents." },
 	{ .name = "Describe",
 	  .level = VMV_MONITOR,
-	  .doer = VMV_BY_NOBODY,
-	  .why_not = IN_VERSION,
+	  .doer = VMV_BY_AGENT,
+	  ARGS(describe_args),
 	  .flags = VMV_COMMAND_VMVITALS,
+	  .run = vmv_run_describe,
 	  .help = "Describes metrics, actions and events." },
 	{ .name = "DiskCleanup",
 	  .level = VMV_OPERATE,
@@ -236,9 +254,10 @@ const struct vmv_command vmv_commands[] = {
 	  .help = "Known from Windows guests." },
 	{ .name = "GetSamples",
 	  .level = VMV_MONITOR,
-	  .doer = VMV_BY_NOBODY,
-	  .why_not = IN_VERSION,
-	  .flags = VMV_COMMAND_VMVITALS,
+	  .doer = VMV_BY_AGENT,
+	  ARGS(get_samples_args),
+	  .flags = VMV_COMMAND_VMVITALS | VMV_COMMAND_ASYNC,
+	  .run = vmv_run_get_samples,
 	  .help = "Answers with samples read now." },
 	{ .name = "GetSecurityUpdates",
 	  .level = VMV_MONITOR,

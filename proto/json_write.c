@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#define EXACT_MAX    ((UINT64_C(1) << 53) - 1) /* what every double holds */
+#define DECIMALS_MAX 19			       /* 10^19 is the largest power in 64 bits */
+
 void vmv_jw_init(struct vmv_jw *w, size_t max)
 {
 	*w = (struct vmv_jw){ .buf.max = max };
@@ -190,6 +193,54 @@ void vmv_jw_num(struct vmv_jw *w, const char *name, double v, unsigned decimals)
 		vmv_jw_raw(w, name, text + 1, (size_t)n - 1); /* no minus zero */
 		return;
 	}
+	vmv_jw_raw(w, name, text, (size_t)n);
+}
+
+void vmv_jw_cell_u64(struct vmv_jw *w, const char *name, uint64_t v)
+{
+	char text[24];
+
+	if (v <= EXACT_MAX || v == VMV_UNSET) {
+		vmv_jw_u64(w, name, v);
+		return;
+	}
+	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)v);
+	vmv_jw_str(w, name, text);
+}
+
+void vmv_jw_fixed(struct vmv_jw *w, const char *name, uint64_t v, unsigned decimals)
+{
+	char text[64];
+	uint64_t unit = 1;
+	int n;
+
+	if (decimals > DECIMALS_MAX)
+		decimals = DECIMALS_MAX;
+	if (v == VMV_UNSET || decimals == 0) {
+		vmv_jw_u64(w, name, v);
+		return;
+	}
+	for (unsigned i = 0; i < decimals; i++)
+		unit *= 10;
+	n = snprintf(text, sizeof(text), "%llu.%0*llu", (unsigned long long)(v / unit),
+		     (int)decimals, (unsigned long long)(v % unit));
+	while (text[n - 1] == '0' && text[n - 2] != '.')
+		n--;
+	vmv_jw_raw(w, name, text, (size_t)n);
+}
+
+void vmv_jw_double(struct vmv_jw *w, const char *name, double v)
+{
+	char text[32];
+	int n;
+
+	if (!isfinite(v)) {
+		vmv_jw_null(w, name);
+		return;
+	}
+	n = snprintf(text, sizeof(text), "%.15g", v == 0.0 ? 0.0 : v); /* no minus zero */
+	if (!strpbrk(text, ".e"))
+		n = (int)(stpcpy(text + n, ".0") - text);
 	vmv_jw_raw(w, name, text, (size_t)n);
 }
 

@@ -44,6 +44,18 @@ void vmv_jw_u64(struct vmv_jw *w, const char *name, uint64_t v);
  * infinities are null. */
 void vmv_jw_num(struct vmv_jw *w, const char *name, double v, unsigned decimals);
 
+/* A value of a sample. Integers that a double cannot hold (beyond 2^53 - 1) are strings of digits.
+ * VMV_UNSET is null. */
+void vmv_jw_cell_u64(struct vmv_jw *w, const char *name, uint64_t v);
+
+/* v / 10^decimals (at most 19), exactly, trailing zeros cut as above: ticks of 1/100 s. VMV_UNSET
+ * is null. */
+void vmv_jw_fixed(struct vmv_jw *w, const char *name, uint64_t v, unsigned decimals);
+
+/* 15 significant digits, as many as a double surely holds: 0.1 stays 0.1. Very large and very small
+ * ones have an exponent. NaN and infinities are null. */
+void vmv_jw_double(struct vmv_jw *w, const char *name, double v);
+
 /* Any bytes: what is no UTF-8 becomes U+FFFD, and so does NUL. NULL is null. */
 void vmv_jw_str(struct vmv_jw *w, const char *name, const char *s);
 void vmv_jw_bytes(struct vmv_jw *w, const char *name, const char *s, size_t len);

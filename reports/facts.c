@@ -48,6 +48,7 @@ struct vmv_facts {
 		bool is_under_way;
 	} reading;
 	uint64_t mono_ns;
+	int64_t real_ms;
 };
 
 /* -- rows ---------------------------------------------------------------------------- */
@@ -303,6 +304,7 @@ int vmv_facts_step(struct vmv_facts *f)
 	if (f->at < 2 * f->n)
 		return VMV_MORE;
 	f->mono_ns = vmv_mono_ns(f->clock);
+	f->real_ms = vmv_real_ms(f->clock);
 	return 0;
 }
 
@@ -362,4 +364,9 @@ const struct vmv_root *vmv_facts_root(const struct vmv_facts *f)
 uint64_t vmv_facts_mono_ns(const struct vmv_facts *f)
 {
 	return f->mono_ns;
+}
+
+int64_t vmv_facts_real_ms(const struct vmv_facts *f)
+{
+	return f->real_ms;
 }

@@ -71,7 +71,9 @@ uint64_t vmv_facts_period_ms(const struct vmv_collector_status *s);
 
 const struct vmv_root *vmv_facts_root(const struct vmv_facts *f);
 
-/* When the latest complete reading ended; 0: there is none. */
+/* When the latest complete reading ended; 0: there is none. The same by the wall clock, in
+ * milliseconds since 1970. */
 uint64_t vmv_facts_mono_ns(const struct vmv_facts *f);
+int64_t vmv_facts_real_ms(const struct vmv_facts *f);
 
 #endif

@@ -2,6 +2,7 @@ noinst_LIBRARIES += reports/libreports.a
 reports_libreports_a_SOURCES = \
 	reports/accounts.c reports/accounts.h \
 	reports/addresses.c reports/interfaces.h \
+	reports/describe.c reports/describe.h \
 	reports/facts.c reports/facts.h \
 	reports/hello.c reports/hello.h \
 	reports/metrics.c reports/metrics.h \
@@ -9,6 +10,7 @@ reports_libreports_a_SOURCES = \
 	reports/processes.c reports/processes.h \
 	reports/rates.c reports/rates.h \
 	reports/response.c reports/response.h \
+	reports/samples.c reports/samples.h \
 	reports/schema.c reports/schema.h \
 	reports/system.c reports/system.h
 reports_libreports_a_CPPFLAGS = $(AM_CPPFLAGS) $(NETTLE_CFLAGS)

@@ -123,6 +123,14 @@ static void choose(const struct table *t, size_t total, uint32_t *picked, size_t
 	}
 }
 
+void vmv_processes_choose(const struct vmv_process_sample *rows, const double *cpu, size_t total,
+			  enum vmv_process_order order, uint32_t *picked, size_t n)
+{
+	const struct table t = { rows, cpu, order };
+
+	choose(&t, total, picked, n);
+}
+
 /* -- writing -------------------------------------------------------------------------------- */
 
 struct writer {

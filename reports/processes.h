@@ -4,9 +4,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct vmv_facts;
 struct vmv_jw;
+struct vmv_process_sample;
 struct vmv_rates;
 
 enum vmv_process_order {
@@ -14,6 +16,11 @@ enum vmv_process_order {
 	VMV_BY_CPU,    /* ties by memory */
 	VMV_BY_MEMORY, /* ties by CPU */
 };
+
+/* The places of the best n of total rows, best first, into picked; n is at most total. cpu holds
+ * one number per row, however it was measured; NULL: nothing is known of it. */
+void vmv_processes_choose(const struct vmv_process_sample *rows, const double *cpu, size_t total,
+			  enum vmv_process_order order, uint32_t *picked, size_t n);
 
 /* The array of the metrics message: the top n by CPU. Returns 0 or -ENOMEM. */
 int vmv_processes_write_top(struct vmv_jw *w, const char *name, const struct vmv_facts *f,

@@ -212,7 +212,80 @@ def process_list(where, v):
     need(len({p["pid"] for p in v}) == len(v), where, "a pid twice")
 
 
+# -- Describe, GetSamples ------------------------------------------------------------------------
+
+SCHEMA = pattern("[0-9a-f]{16}")
+SENTENCE = text(3, 400)
+KIND = one_of("counter", "gauge", "info")
+UNIT = one_of("seconds", "bytes", "ratio", "celsius", "hertz", "none")
+LABEL = pattern("[a-z][a-z0-9_]*")
+METRIC = pattern("[a-zA-Z_][a-zA-Z0-9_]*")
+
+
+def table(check_name, check_value):
+    """An object whose members are not known before."""
+    def check_object(where, v):
+        need(isinstance(v, dict), where, "is no object")
+        for name, element in v.items():
+            check_name(f"{where}: a name", name)
+            check_value(f"{where}.{name}", element)
+    return check_object
+
+
+FIELD = members({"name": METRIC, "kind": KIND, "unit": UNIT, "help": SENTENCE, "source": text(1, 255)},
+                {"labels": table(LABEL, text(1))})
+
+ARGUMENT = members({"name": LABEL, "type": one_of("int", "num", "str", "bool", "str[]"), "default": anything,
+                    "required": boolean, "help": SENTENCE})
+
+ACTION = members({"level": one_of("monitor", "operate", "full"), "by": one_of("agent", "executor", "nobody"),
+                  "help": SENTENCE, "enabled": boolean, "disabled_by": null_or(text(1, 255)),
+                  "arguments": array(ARGUMENT, 0, 8)})
+
+
+def described_group(where, v):
+    members({"help": SENTENCE, "key": null_or(LABEL), "default": boolean, "min_interval_ms": integer(100),
+             "info": null_or(METRIC), "fields": array(FIELD, 1)})(where, v)
+    names = [(f["name"], str(f.get("labels"))) for f in v["fields"]]
+    need(len(set(names)) == len(names), where, "a field twice")
+    need((v["info"] is not None) == all(f["kind"] == "info" for f in v["fields"]), where, "info")
+
+
+def described_action(where, v):
+    ACTION(where, v)
+    need(v["enabled"] == (v["disabled_by"] is None), where, "enabled or disabled")
+
+
+DESCRIPTION = members({"schema": SCHEMA, "groups": null_or(table(LABEL, described_group)),
+                       "actions": null_or(table(pattern("[A-Z][A-Za-z]+"), described_action)),
+                       "events": null_or(members({}))})
+
+
+def cell(where, v):
+    if isinstance(v, str) and v.isdigit() and len(v) > 15:
+        need(int(v) > INT_MAX or v.startswith("0"), where, "a string where a number would do")
+    elif is_int(v):
+        integer()(where, v)
+    else:
+        need(v is None or isinstance(v, (str, float)), where, f"{v!r:.99} is no cell")
+
+
+def group_of_samples(where, v):
+    members({"ok": boolean, "us": COUNT, "rows": array(array(cell, 2), 0, 512)},
+            {"age_ms": integer(1), "error": text(1, 160), "truncated": integer(1)})(where, v)
+    need(v["ok"] != ("error" in v), where, "'error' is there if and only if it failed")
+    need(len({len(row) for row in v["rows"]}) <= 1, where, "rows of different length")
+    ids = [row[0] for row in v["rows"]]
+    need(len(set(ids)) == len(ids), where, "an id twice")
+    need(ids == [None] or all(isinstance(i, str) for i in ids), where, "ids")
+
+
+SAMPLES = members({"schema": SCHEMA, "timestamp": STAMP_TEXT, "mono_ns": integer(1, 2**63),
+                   "groups": table(LABEL, group_of_samples)})
+
 DATA = {
+    "Describe": DESCRIPTION,
+    "GetSamples": SAMPLES,
     "Ping": members(HELLO | {"jobs": COUNT, "uptime_s": COUNT}),
     "GetMetrics": metrics_data,
     "SystemInfo": members(SYSTEM_INFO),

@@ -9,13 +9,13 @@ import pytest
 import schema
 from harness import GOLDEN, command
 
-READS = {"GetMetrics", "OsInfo", "Ping", "ProcessList", "ProcessTop", "SystemInfo"}
+READS = {"Describe", "GetMetrics", "GetSamples", "OsInfo", "Ping", "ProcessList", "ProcessTop", "SystemInfo"}
 
 # Monitor actions that this version knows but cannot carry out yet.
 LATER = {"CheckApplicationUpdates", "CheckDiskSpace", "CheckLinuxUpdates", "CheckResourceOptimization",
-         "CheckSpecificAppUpdates", "Describe", "EstimateUpdateSize", "FsFreezeStatus", "GetApplicationDetails",
+         "CheckSpecificAppUpdates", "EstimateUpdateSize", "FsFreezeStatus", "GetApplicationDetails",
          "GetAvailableUpdates", "GetHealth", "GetInstalledApplicationsWMI", "GetLinuxSecurityUpdates",
-         "GetPendingLinuxUpdates", "GetSamples", "GetSecurityUpdates", "GetState", "JobCancel", "JobStatus",
+         "GetPendingLinuxUpdates", "GetSecurityUpdates", "GetState", "JobCancel", "JobStatus",
          "PackageList", "PackageSearch", "RunAllHealthChecks", "RunHealthCheck", "ServiceList", "Subscribe",
          "Unsubscribe", "UserList"}
 
@@ -37,7 +37,7 @@ NOT_YET = {
     "CheckLinuxUpdates, no arguments", "CheckApplicationUpdates, no arguments",
     "GetInstalledApplicationsWMI, no arguments", "PackageSearch", "PackageSearch, empty query",
     "service status, nested", "service name with a shell character, read-only",
-    "service name with a leading dash, read-only", "Describe, part of it", "GetSamples",
+    "service name with a leading dash, read-only",
     "Subscribe with events and replay", "Subscribe, interval too short", "Subscribe, interval with a fraction",
     "Subscribe, unknown group", "Unsubscribe", "JobStatus of an unknown job",
 }

@@ -13,6 +13,7 @@ unit_tests = \
 	tests/unit/test_config \
 	tests/unit/test_cpu \
 	tests/unit/test_cpu_steady \
+	tests/unit/test_describe \
 	tests/unit/test_diag \
 	tests/unit/test_disk \
 	tests/unit/test_facts \
@@ -50,6 +51,7 @@ unit_tests = \
 	tests/unit/test_response \
 	tests/unit/test_root \
 	tests/unit/test_route \
+	tests/unit/test_samples \
 	tests/unit/test_schema \
 	tests/unit/test_settings \
 	tests/unit/test_show \

@@ -267,8 +267,8 @@ static const struct {
 	  "not supported on linux: CheckWindowsUpdates" },
 	{ &strict, SAFE("{\"action\":\"CheckWindowsUpdates\"}"), "UNSUPPORTED",
 	  "not supported on linux: CheckWindowsUpdates" },
-	{ &denying, SAFE("{\"action\":\"Describe\"}"), "UNSUPPORTED",
-	  "not supported in this version: Describe" },
+	{ &denying, SAFE("{\"action\":\"UserList\"}"), "UNSUPPORTED",
+	  "not supported in this version: UserList" },
 
 	{ &plain, SAFE("{\"action\":\"PackageInstall\"}"), "NO_EXECUTOR", "PackageInstall" },
 	{ &denying, SAFE("{\"action\":\"PackageInstall\"}"), "NO_EXECUTOR", "PackageInstall" },
@@ -331,6 +331,43 @@ START_TEST(commands_are_judged_in_the_order_of_the_protocol)
 		ck_assert(c->run != NULL);
 	}
 	json_object_put(obj);
+}
+END_TEST
+
+static const struct vmv_policy executing = { .level = VMV_OPERATE,
+					     .deny = denied,
+					     .n_deny = VMV_COUNTOF(denied),
+					     .has_executor = true,
+					     .level_place = "/etc/a.conf:4",
+					     .deny_place = "/etc/a.conf:5" };
+
+/* What Describe says of an action. */
+static const struct {
+	const struct vmv_policy *policy;
+	const char *action;
+	const char *why; /* NULL: it is enabled */
+} abilities[] = {
+	{ &plain, "Ping", NULL },
+	{ &plain, "CheckWindowsUpdates", "not supported on linux" },
+	{ &plain, "UserList", "not supported in this version" },
+	{ &plain, "RebootSystem", "no executor" },
+	{ &denying, "ProcessTop", "policy deny" },
+	{ &strict, "Ping", "policy require_signature, and no executor" },
+	{ &executing, "Ping", NULL },
+	{ &executing, "ProcessTop", "policy deny (/etc/a.conf:5)" },
+	{ &executing, "RebootSystem", NULL },
+	{ &executing, "FileRead", "policy level operate (/etc/a.conf:4)" },
+};
+
+START_TEST(what_is_disabled_says_by_which_rule)
+{
+	char why[VMV_WHY_SIZE] = "";
+	bool is_enabled = vmv_command_is_enabled(abilities[_i].policy,
+						 vmv_command_find(abilities[_i].action), why);
+
+	ck_assert_msg(is_enabled == !abilities[_i].why, "%s: %s", abilities[_i].action, why);
+	if (abilities[_i].why)
+		ck_assert_str_eq(why, abilities[_i].why);
 }
 END_TEST
 
@@ -630,6 +667,8 @@ int main(void)
 	tcase_add_test(tc, ids_that_can_be_answered);
 	tcase_add_loop_test(tc, commands_are_judged_in_the_order_of_the_protocol, 0,
 			    (int)VMV_COUNTOF(judged));
+	tcase_add_loop_test(tc, what_is_disabled_says_by_which_rule, 0,
+			    (int)VMV_COUNTOF(abilities));
 	tcase_add_test(tc, every_action_of_the_table_is_judged_by_its_doer);
 	tcase_add_test(tc, a_long_name_is_not_repeated_whole);
 	tcase_add_test(tc, defaults_are_those_of_the_protocol);

@@ -262,6 +262,72 @@ START_TEST(integers)
 }
 END_TEST
 
+/* v / 10^decimals */
+static const struct {
+	uint64_t v;
+	unsigned decimals;
+	const char *text;
+} fixed[] = {
+	{ 0, 2, "0.0" },
+	{ 1, 2, "0.01" },
+	{ 100, 2, "1.0" },
+	{ 1234, 2, "12.34" },
+	{ 1230, 2, "12.3" },
+	{ 7, 0, "7" },
+	{ 5, 9, "0.000000005" },
+	{ UINT64_MAX - 1, 1, "1844674407370955161.4" },
+	{ UINT64_MAX - 1, 19, "1.8446744073709551614" },
+	{ UINT64_MAX - 1, 99, "1.8446744073709551614" },
+	{ VMV_UNSET, 2, "null" },
+	{ VMV_UNSET, 0, "null" },
+};
+
+START_TEST(decimals_are_exact)
+{
+	vmv_jw_fixed(&w, NULL, fixed[_i].v, fixed[_i].decimals);
+	ck_assert_str_eq(text(), fixed[_i].text);
+}
+END_TEST
+
+static const struct {
+	double v;
+	const char *text;
+} values[] = {
+	{ 0.0, "0.0" },
+	{ -0.0, "0.0" },
+	{ 0.1, "0.1" },
+	{ 5.0, "5.0" },
+	{ -2.5, "-2.5" },
+	{ 0.1 + 0.2, "0.3" },
+	{ 1e15, "1e+15" },
+	{ 1e-7, "1e-07" },
+	{ 1784030400.125, "1784030400.125" },
+	{ (double)NAN, "null" },
+	{ (double)INFINITY, "null" },
+	{ -(double)INFINITY, "null" },
+};
+
+START_TEST(doubles_are_written_without_noise)
+{
+	vmv_jw_double(&w, NULL, values[_i].v);
+	ck_assert_str_eq(text(), values[_i].text);
+}
+END_TEST
+
+START_TEST(integers_of_samples_that_a_double_cannot_hold_are_strings)
+{
+	vmv_jw_array(&w, NULL);
+	vmv_jw_cell_u64(&w, NULL, 0);
+	vmv_jw_cell_u64(&w, NULL, UINT64_C(9007199254740991));
+	vmv_jw_cell_u64(&w, NULL, UINT64_C(9007199254740992));
+	vmv_jw_cell_u64(&w, NULL, UINT64_MAX - 1);
+	vmv_jw_cell_u64(&w, NULL, VMV_UNSET);
+	vmv_jw_end(&w);
+	ck_assert_str_eq(text(), "[0,9007199254740991,\"9007199254740992\","
+				 "\"18446744073709551614\",null]");
+}
+END_TEST
+
 START_TEST(over_the_bound_is_told_whatever_comes_after)
 {
 	static const char want[] = "{\"a\":\"0123456789\"}";
@@ -396,6 +462,9 @@ int main(void)
 			    (int)VMV_COUNTOF(doubles));
 	tcase_add_test(tc, the_largest_doubles_fit);
 	tcase_add_test(tc, integers);
+	tcase_add_loop_test(tc, decimals_are_exact, 0, (int)VMV_COUNTOF(fixed));
+	tcase_add_loop_test(tc, doubles_are_written_without_noise, 0, (int)VMV_COUNTOF(values));
+	tcase_add_test(tc, integers_of_samples_that_a_double_cannot_hold_are_strings);
 	tcase_add_test(tc, over_the_bound_is_told_whatever_comes_after);
 	tcase_add_test(tc, a_list_is_cut_to_fit);
 	tcase_add_test(tc, rewinding_undoes_commas_and_brackets);

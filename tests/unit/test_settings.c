@@ -18,6 +18,7 @@ struct vmv_config {
 	char *name;
 	unsigned color;
 	struct vmv_list channels, words;
+	char *color_place, *words_place;
 };
 
 static int check_name(const char *value, struct vmv_err *err)
@@ -46,10 +47,11 @@ static const struct vmv_setting table[] = {
 	{ "agent", "name", VMV_SETTING(VMV_SET_TEXT, name), .fallback = "", .check = check_name,
 	  .help = "A name." },
 	{ "agent", "color", VMV_SETTING(VMV_SET_ENUM, color), .choices = colors,
-	  .fallback = "green", .help = "A color." },
+	  .fallback = "green", .place_offset = offsetof(struct vmv_config, color_place), .help = "A color." },
 	{ "agent", "channel", VMV_SETTING(VMV_SET_LIST, channels), .fallback = "a:1 b:2",
 	  .check = check_channel, .help = "Channels." },
-	{ "words", "word", VMV_SETTING(VMV_SET_LIST, words), .fallback = "", .help = "Words." },
+	{ "words", "word", VMV_SETTING(VMV_SET_LIST, words), .fallback = "",
+	  .place_offset = offsetof(struct vmv_config, words_place), .help = "Words." },
 };
 #define N VMV_COUNTOF(table)
 
@@ -411,6 +413,24 @@ START_TEST(drop_ins_work_without_the_file_and_name_themselves)
 }
 END_TEST
 
+START_TEST(where_a_value_was_set_is_kept)
+{
+	ck_assert_ptr_null(c.color_place); /* a default */
+	fixture_put(&fx, "etc/main.conf.d/a.conf", "[words]\nword = a b\n");
+	ck_assert_int_eq(load("[agent]\n\ncolor = red\n[words]\nword = x\nword = y\n", NULL), 0);
+	ck_assert_ptr_nonnull(strstr(c.color_place, "/etc/main.conf:3"));
+	/* several lines make up a list: none of them is the one */
+	ck_assert_ptr_nonnull(strstr(c.words_place, "/etc/main.conf"));
+	ck_assert_ptr_null(strchr(c.words_place, ':'));
+	ck_assert_int_eq(vmv_settings_load_all(table, N, &c, path, true, NULL), 0);
+	ck_assert_ptr_nonnull(strstr(c.words_place, "/etc/main.conf.d/a.conf:2"));
+	ck_assert_int_eq(set("agent", "color", "pink", NULL), -EINVAL);
+	ck_assert_ptr_nonnull(c.color_place);
+	ck_assert_int_eq(set("agent", "color", "blue", NULL), 0); /* an option */
+	ck_assert_ptr_null(c.color_place);
+}
+END_TEST
+
 START_TEST(a_path_that_is_too_long_is_an_error)
 {
 	char longest[PATH_MAX];
@@ -521,6 +541,7 @@ int main(void)
 	tcase_add_test(tc, an_absent_file_is_told_or_allowed);
 	tcase_add_test(tc, drop_ins_come_after_the_file_in_byte_order);
 	tcase_add_test(tc, drop_ins_work_without_the_file_and_name_themselves);
+	tcase_add_test(tc, where_a_value_was_set_is_kept);
 	tcase_add_test(tc, a_path_that_is_too_long_is_an_error);
 	tcase_add_test(tc, what_is_dumped_reads_back_the_same);
 	tcase_add_test(tc, the_dump_explains_itself);
