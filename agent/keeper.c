@@ -56,7 +56,6 @@ struct vmv_keeper {
 	struct waiter *current; /* served by the reading under way */
 	struct waiter *next;	/* asked after it began */
 	struct event *step;	/* the next slice; the gap */
-	bool is_waiting;	/* for what the asker will say */
 	bool is_over;		/* being freed: nobody may ask any more */
 };
 
@@ -268,12 +267,6 @@ void vmv_keeper_poke(struct vmv_keeper *k)
 static vmv_groups groups_of(const struct vmv_ask *ask)
 {
 	return ask->has_rates ? ask->groups | vmv_baseline_groups() : ask->groups;
-}
-
-void vmv_keeper_poke(struct vmv_keeper *k)
-{
-	if (k->is_waiting)
-		next_slice(k, 0);
 }
 
 static void start(struct vmv_keeper *k)

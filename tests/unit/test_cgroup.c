@@ -651,7 +651,7 @@ static int refuse_row(struct vmv_sink *sink, const char *id, const void *sample)
 
 START_TEST(a_failure_ends_the_reading_and_the_next_one_is_new)
 {
-	struct vmv_sink full = { refuse_row };
+	struct vmv_sink full = { .row = refuse_row };
 	struct vmv_err err = { 0 };
 	struct reading r;
 
