@@ -16,6 +16,7 @@ collectors_libcollectors_a_SOURCES = \
 	collectors/netstat.c collectors/netstat.h \
 	collectors/network.c collectors/network.h \
 	collectors/os.c collectors/os.h \
+	collectors/parts.c collectors/parts.h \
 	collectors/pressure.c collectors/pressure.h \
 	collectors/process.c collectors/process.h \
 	collectors/route.c collectors/route.h \
