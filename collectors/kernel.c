@@ -7,7 +7,8 @@
 
 #include <errno.h>
 
-#define FILE_NR "sys/fs/file-nr"
+#define TEXT_MAX 128 /* bytes; three numbers at most */
+#define FILE_NR	 "sys/fs/file-nr"
 
 #define KERNEL(member, metric, src, text)                                                      \
 	VMV_FIELD(struct vmv_kernel_sample, member, metric, NULL, VMV_GAUGE, VMV_UNIT_NONE, 0, \
@@ -70,13 +71,13 @@ static int parse_sysctl(const char *text, const char *path, void *ret, struct vm
 	return vmv_sysctl_parse(text, path, ret, err);
 }
 
-#define SYSCTL(name, member)                                                          \
-	{                                                                             \
-		"sys/" name, parse_sysctl, offsetof(struct vmv_kernel_sample, member) \
+#define SYSCTL(name, member)                                                                    \
+	{                                                                                       \
+		"sys/" name, TEXT_MAX, parse_sysctl, offsetof(struct vmv_kernel_sample, member) \
 	}
 
 static const struct vmv_part parts[] = {
-	{ FILE_NR, parse_file_nr, 0 },
+	{ FILE_NR, TEXT_MAX, parse_file_nr, 0 },
 	SYSCTL("kernel/random/entropy_avail", entropy),
 	SYSCTL("kernel/random/poolsize", entropy_max),
 	SYSCTL("net/netfilter/nf_conntrack_count", conntrack),

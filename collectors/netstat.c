@@ -10,6 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#define SNMP_MAX     VMV_PART_TEXT /* netstat of a 6.x kernel is under 8 KiB */
+#define SOCKSTAT_MAX 4096	   /* bytes; both are under 300 */
+
 /* -- fields ---------------------------------------------------------------------------- */
 
 #define NETSTAT(member, proto, key, kind, text)                                                 \
@@ -268,9 +271,9 @@ static int parse_sockstat(const char *text, const char *name, void *sample, stru
 }
 
 static const struct vmv_part netstat_parts[] = {
-	{ "net/snmp", parse_snmp, 0 },
-	{ "net/netstat", parse_snmp, 0 },
-	{ "net/snmp6", parse_snmp6, 0 }, /* a kernel without IPv6 lacks it */
+	{ "net/snmp", SNMP_MAX, parse_snmp, 0 },
+	{ "net/netstat", SNMP_MAX, parse_snmp, 0 },
+	{ "net/snmp6", SNMP_MAX, parse_snmp6, 0 }, /* a kernel without IPv6 lacks it */
 };
 
 static int netstat_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,
@@ -284,8 +287,8 @@ static int netstat_read(void *state, const struct vmv_root *root, struct vmv_sin
 }
 
 static const struct vmv_part sockstat_parts[] = {
-	{ "net/sockstat", parse_sockstat, 0 },
-	{ "net/sockstat6", parse_sockstat, 0 },
+	{ "net/sockstat", SOCKSTAT_MAX, parse_sockstat, 0 },
+	{ "net/sockstat6", SOCKSTAT_MAX, parse_sockstat, 0 },
 };
 
 static int sockstat_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,

@@ -60,7 +60,7 @@ int vmv_parts_read(void *state, const struct vmv_root *root, const struct vmv_pa
 
 	memset(sample, 0xff, sample_size); /* VMV_UNSET everywhere */
 	for (size_t i = 0; i < n; i++) {
-		r = vmv_reread(&s->fds[i], root->proc, parts[i].path, text, sizeof(text));
+		r = vmv_reread(&s->fds[i], root->proc, parts[i].path, text, parts[i].cap);
 		if (is_hidden(r)) {
 			hidden = parts[i].path;
 			why = r;

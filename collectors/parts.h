@@ -8,10 +8,12 @@ struct vmv_err;
 struct vmv_root;
 
 #define VMV_PARTS_MAX 6	    /* files of one collector */
-#define VMV_PART_TEXT 32768 /* bytes; a longer file is -EFBIG */
+#define VMV_PART_TEXT 32768 /* bytes */
 
 struct vmv_part {
 	const char *path; /* below /proc */
+	size_t cap; /* bytes, NUL included: a longer text is -EFBIG. At most VMV_PART_TEXT; little
+		     * for /proc/sys, where the kernel allocates and clears what we have room for */
 
 	/* The text of the file into what is at ret; path is for err. Returns 0, or -EINVAL with err
 	 * set and ret untouched. */

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#define TEXT_MAX  512 /* bytes; two lines of under 100 */
 #define SHARE_MAX 10000
 
 #define TOTAL(member, metric, src, text)                                                         \
@@ -100,10 +101,10 @@ static int parse_part(const char *text, const char *path, void *ret, struct vmv_
 }
 
 static const struct vmv_part parts[] = {
-	{ "pressure/cpu", parse_part, offsetof(struct vmv_pressure_sample, cpu) },
-	{ "pressure/io", parse_part, offsetof(struct vmv_pressure_sample, io) },
-	{ "pressure/irq", parse_part, offsetof(struct vmv_pressure_sample, irq) },
-	{ "pressure/memory", parse_part, offsetof(struct vmv_pressure_sample, memory) },
+	{ "pressure/cpu", TEXT_MAX, parse_part, offsetof(struct vmv_pressure_sample, cpu) },
+	{ "pressure/io", TEXT_MAX, parse_part, offsetof(struct vmv_pressure_sample, io) },
+	{ "pressure/irq", TEXT_MAX, parse_part, offsetof(struct vmv_pressure_sample, irq) },
+	{ "pressure/memory", TEXT_MAX, parse_part, offsetof(struct vmv_pressure_sample, memory) },
 };
 
 static int pressure_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,

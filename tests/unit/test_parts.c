@@ -48,8 +48,8 @@ static int parse(const char *text, const char *path, void *ret, struct vmv_err *
 }
 
 static const struct vmv_part parts[] = {
-	{ "one/a", parse, offsetof(struct pair, a) },
-	{ "one/b", parse, offsetof(struct pair, b) },
+	{ "one/a", VMV_PART_TEXT, parse, offsetof(struct pair, a) },
+	{ "one/b", 4, parse, offsetof(struct pair, b) },
 };
 
 static int read_pair(void)
@@ -144,10 +144,16 @@ START_TEST(a_file_that_is_malformed_is_a_failure)
 }
 END_TEST
 
-START_TEST(a_file_has_a_bound)
+START_TEST(each_file_has_its_bound)
 {
 	static char text[VMV_PART_TEXT + 1];
 
+	fixture_put(&fx, "proc/one/b", "123");
+	ck_assert_int_eq(read_pair(), 0);
+	ck_assert_uint_eq(pair.b, 123);
+	fixture_put(&fx, "proc/one/b", "1234");
+	ck_assert_int_eq(read_pair(), -EFBIG);
+	ck_assert_str_eq(err.msg, "cannot read /proc/one/b: File too large");
 	memset(text, '1', VMV_PART_TEXT);
 	fixture_put(&fx, "proc/one/a", text);
 	ck_assert_int_eq(read_pair(), -EFBIG);
@@ -174,7 +180,7 @@ int main(void)
 	tcase_add_test(tc, a_file_that_is_hidden_is_unknown_and_alone_a_failure);
 	tcase_add_test(tc, a_file_that_cannot_be_read_is_a_failure);
 	tcase_add_test(tc, a_file_that_is_malformed_is_a_failure);
-	tcase_add_test(tc, a_file_has_a_bound);
+	tcase_add_test(tc, each_file_has_its_bound);
 	tcase_add_test(tc, nothing_is_closed_twice);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
