@@ -20,6 +20,7 @@ collectors_libcollectors_a_SOURCES = \
 	collectors/netstat.c collectors/netstat.h \
 	collectors/network.c collectors/network.h \
 	collectors/os.c collectors/os.h \
+	collectors/parts.c collectors/parts.h \
 	collectors/pressure.c collectors/pressure.h \
 	collectors/pids.c collectors/pids.h \
 	collectors/process.c collectors/process.h \

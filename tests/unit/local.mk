@@ -42,6 +42,7 @@ unit_tests = \
 	tests/unit/test_options \
 	tests/unit/test_os \
 	tests/unit/test_outq \
+	tests/unit/test_parts \
 	tests/unit/test_poll \
 	tests/unit/test_port \
 	tests/unit/test_pressure \
