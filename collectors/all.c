@@ -10,6 +10,7 @@
 #include "collectors/socket.h"
 #include "collectors/temperature.h"
 #include "collectors/time.h"
+#include "collectors/virtual.h"
 
 /* Explicit, so that order is fixed, grep finds it, and the linker cannot drop an unreferenced
  * object from libcollectors.a. Sorted by name. */
@@ -27,5 +28,6 @@ const struct vmv_collector *const vmv_collectors[] = {
 	&vmv_collector_stat,
 	&vmv_collector_temperature,
 	&vmv_collector_time,
+	&vmv_collector_virtual,
 	NULL,
 };

@@ -7,6 +7,7 @@ collectors_libcollectors_a_SOURCES = \
 	collectors/diag.c collectors/diag.h \
 	collectors/disk.c collectors/disk.h \
 	collectors/filesystem.c collectors/filesystem.h \
+	collectors/hypervisor.c collectors/hypervisor.h \
 	collectors/kernel.c collectors/kernel.h \
 	collectors/load.c collectors/load.h \
 	collectors/memory.c collectors/memory.h \
