@@ -105,19 +105,35 @@ int vmv_virtual_parse_balloon(const char *vmstat, uint64_t *ret_pages, struct vm
 	return 0;
 }
 
-/* Entries are links to devices, beside "bind", "module" and the like. */
-static uint64_t find_balloon(const struct vmv_root *root)
+static bool exists(int dirfd, const char *path)
 {
-	vmv_autoclose int fd = openat(root->sys, BALLOONS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	vmv_autoclosedir DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	const struct dirent *e;
+	return faccessat(dirfd, path, F_OK, 0) == 0;
+}
 
-	if (!d)
+/* Entries are links to devices, beside "bind", "module" and the like. path, kept between calls, is
+ * that of the device found last, or "": asking for one file is cheaper than listing a directory. */
+static uint64_t find_balloon(const struct vmv_root *root, char *path, size_t cap)
+{
+	vmv_autoclosedir DIR *d = NULL;
+	const struct dirent *e;
+	int fd;
+
+	if (path[0] && exists(root->sys, path))
+		return 1;
+	path[0] = '\0';
+	fd = openat(root->sys, BALLOONS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
 		return errno == ENOENT ? 0 : VMV_UNSET;
-	fd = -1; /* owned by d now */
+	d = fdopendir(fd);
+	if (!d) {
+		vmv_closep(&fd);
+		return VMV_UNSET;
+	}
 	while ((e = readdir(d)))
-		if (strncmp(e->d_name, "virtio", 6) == 0)
+		if (strncmp(e->d_name, "virtio", 6) == 0 &&
+		    snprintf(path, cap, BALLOONS "/%s", e->d_name) < (int)cap)
 			return 1;
+	path[0] = '\0';
 	return 0;
 }
 
@@ -168,11 +184,6 @@ static void read_names(int dirfd, const char *path, char *ret, size_t cap)
 			ret[i] = '\n';
 	if (len < 0)
 		ret[0] = '\0';
-}
-
-static bool exists(int dirfd, const char *path)
-{
-	return faccessat(dirfd, path, F_OK, 0) == 0;
 }
 
 /* Its name ends with an address: "fw-cfg@9020000". */
@@ -342,7 +353,8 @@ static void read_machine(const struct vmv_root *root, struct vmv_virtual_sample 
 struct virtual_state {
 	bool is_read; /* what does not change is in machine */
 	struct vmv_virtual_sample machine;
-	char *text; /* /proc/vmstat; grows */
+	char balloon[sizeof(BALLOONS) + 32]; /* for find_balloon */
+	char *text;			     /* /proc/vmstat; grows */
 	size_t cap;
 };
 
@@ -389,7 +401,7 @@ static int virtual_read(void *state, const struct vmv_root *root, struct vmv_sin
 		read_machine(root, &v->machine);
 	v->is_read = true;
 	s = v->machine;
-	s.has_balloon = find_balloon(root);
+	s.has_balloon = find_balloon(root, v->balloon, sizeof(v->balloon));
 	r = read_balloon(v, root, &s.balloon, err);
 	return r < 0 ? r : sink->row(sink, "", &s);
 }

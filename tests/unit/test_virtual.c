@@ -8,6 +8,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -638,7 +639,7 @@ START_TEST(the_balloon_is_read_each_time_the_machine_once)
 	kept_clear(&k);
 
 	fixture_put(&fx, DMI "sys_vendor", "VMware, Inc.\n");
-	fixture_link(&fx, "sys/bus/virtio/drivers/virtio_balloon/virtio3", "../nowhere");
+	fixture_mkdir(&fx, "sys/bus/virtio/drivers/virtio_balloon/virtio3");
 	fixture_put(&fx, "proc/vmstat", "balloon_inflate 3\nballoon_deflate 1\n");
 	kept_init(&k, &vmv_collector_virtual);
 	ck_assert_int_eq(vmv_collector_virtual.read(state, &fx.root, &k.sink, &err), 0);
@@ -655,6 +656,48 @@ START_TEST(the_balloon_is_read_each_time_the_machine_once)
 	kept_clear(&k);
 	vmv_collector_virtual.close(state);
 	vmv_collector_virtual.close(NULL);
+}
+END_TEST
+
+#define BALLOONS "sys/bus/virtio/drivers/virtio_balloon/"
+
+static uint64_t has_balloon(void *state)
+{
+	struct kept k;
+	uint64_t has;
+
+	kept_init(&k, &vmv_collector_virtual);
+	ck_assert_int_eq(vmv_collector_virtual.read(state, &fx.root, &k.sink, NULL), 0);
+	has = ((const struct vmv_virtual_sample *)kept_row(&k, ""))->has_balloon;
+	kept_clear(&k);
+	return has;
+}
+
+START_TEST(a_balloon_may_come_and_go)
+{
+	void *state = vmv_collector_virtual.open(&fx.root);
+
+	ck_assert_uint_eq(has_balloon(state), 0); /* no driver */
+	fixture_put(&fx, BALLOONS "bind", "");
+	ck_assert_uint_eq(has_balloon(state), 0);
+	fixture_mkdir(&fx, BALLOONS "virtio3");
+	ck_assert_uint_eq(has_balloon(state), 1);
+	ck_assert_uint_eq(has_balloon(state), 1);
+	ck_assert_int_eq(unlinkat(fx.root.top, BALLOONS "virtio3", AT_REMOVEDIR), 0);
+	ck_assert_uint_eq(has_balloon(state), 0);
+	fixture_mkdir(&fx, BALLOONS "virtio10");
+	ck_assert_uint_eq(has_balloon(state), 1);
+	vmv_collector_virtual.close(state);
+}
+END_TEST
+
+START_TEST(where_drivers_cannot_be_listed_the_balloon_is_unknown)
+{
+	void *state = vmv_collector_virtual.open(&fx.root);
+
+	fixture_put(&fx, "sys/bus/virtio/drivers/virtio_balloon", "");
+	ck_assert_uint_eq(has_balloon(state), VMV_UNSET);
+	vmv_collector_virtual.close(state);
 }
 END_TEST
 
@@ -779,6 +822,8 @@ int main(void)
 	tcase_add_loop_test(tc, malformed_counts_fail_and_leave_output_alone, 0,
 			    (int)VMV_COUNTOF(bad_vmstats));
 	tcase_add_test(tc, the_balloon_is_read_each_time_the_machine_once);
+	tcase_add_test(tc, a_balloon_may_come_and_go);
+	tcase_add_test(tc, where_drivers_cannot_be_listed_the_balloon_is_unknown);
 	tcase_add_test(tc, a_vmstat_that_cannot_be_read_is_a_failure);
 	tcase_add_loop_test(tc, containers_are_told_by_what_their_managers_leave, 0,
 			    (int)VMV_COUNTOF(containers));
