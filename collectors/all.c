@@ -17,6 +17,7 @@
 #include "collectors/temperature.h"
 #include "collectors/time.h"
 #include "collectors/user.h"
+#include "collectors/virtual.h"
 #include "collectors/vmstat.h"
 
 /* Explicit, so that order is fixed, grep finds it, and the linker cannot drop an unreferenced
@@ -45,6 +46,7 @@ const struct vmv_collector *const vmv_collectors[] = {
 	&vmv_collector_time,
 	&vmv_collector_unit,
 	&vmv_collector_user,
+	&vmv_collector_virtual,
 	&vmv_collector_vmstat,
 	NULL,
 };

@@ -12,6 +12,7 @@ collectors_libcollectors_a_SOURCES = \
 	collectors/filesystem.c collectors/filesystem.h \
 	collectors/groups.c \
 	collectors/interface.c collectors/interface.h \
+	collectors/hypervisor.c collectors/hypervisor.h \
 	collectors/kernel.c collectors/kernel.h \
 	collectors/keyed.c collectors/keyed.h \
 	collectors/load.c collectors/load.h \
