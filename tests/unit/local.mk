@@ -6,6 +6,7 @@ unit_tests = \
 	tests/unit/test_bucket \
 	tests/unit/test_buf \
 	tests/unit/test_cgroup \
+	tests/unit/test_cgroup_id \
 	tests/unit/test_channel \
 	tests/unit/test_client \
 	tests/unit/test_clock \
