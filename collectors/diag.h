@@ -80,7 +80,7 @@ void vmv_diag_free(struct vmv_diag *d); /* takes NULL */
 int vmv_diag_start(struct vmv_diag *d, enum vmv_diag_what what, uint32_t states,
 		   struct vmv_err *err);
 
-/* Takes the next buffer of replies, some hundred sockets; never blocks. Results as those of
+/* Takes the next buffer of replies, about a hundred sockets; never blocks. Results as those of
  * vmv_diag_parse. */
 int vmv_diag_next(struct vmv_diag *d, vmv_socket_row *row, void *arg, struct vmv_diag_replies *ret,
 		  struct vmv_err *err);

@@ -79,8 +79,8 @@ struct port_state {
 	size_t n_tcp;		    /* of listeners; those of UDP come after them */
 	struct listener *listeners; /* by protocol, port, inode */
 	size_t n_listeners, cap_listeners;
-	uint16_t *established; /* local ports */
-	size_t n_established, cap_established;
+	uint16_t *established;		       /* local ports */
+	size_t n_established, cap_established; /* until the next walk */
 
 	struct process process;
 	struct vmv_owners *owners;	/* kept between readings, as is */
@@ -161,12 +161,15 @@ static int take_udp(void *arg, const struct vmv_socket_line *line)
 	return line->state == VMV_SOCKET_CLOSE && !line->has_peer ? add_listener(st, UDP, line) : 0;
 }
 
-/* True when the kernel says so; it counts CLOSE_WAIT among them, too. */
+/* True when the kernel says so; it counts CLOSE_WAIT among them, too. Where there were some a
+ * moment ago it is not worth asking. */
 static bool has_no_connections(struct port_state *st, const struct vmv_root *root)
 {
 	char text[SNMP_MAX];
 	uint64_t n;
 
+	if (st->n_established > 0)
+		return false;
 	if (st->snmp < 0)
 		st->snmp = openat(root->proc, "net/snmp", O_RDONLY | O_CLOEXEC);
 	return st->snmp >= 0 && vmv_read_fd(st->snmp, text, sizeof(text)) >= 0 &&
