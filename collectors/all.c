@@ -14,6 +14,7 @@
 #include "collectors/route.h"
 #include "collectors/socket.h"
 #include "collectors/systemd.h"
+#include "collectors/tcp.h"
 #include "collectors/temperature.h"
 #include "collectors/time.h"
 #include "collectors/user.h"
@@ -42,6 +43,7 @@ const struct vmv_collector *const vmv_collectors[] = {
 	&vmv_collector_sockstat,
 	&vmv_collector_stat,
 	&vmv_collector_systemd,
+	&vmv_collector_tcp,
 	&vmv_collector_temperature,
 	&vmv_collector_time,
 	&vmv_collector_unit,

@@ -21,6 +21,7 @@ collectors_libcollectors_a_SOURCES = \
 	collectors/netstat.c collectors/netstat.h \
 	collectors/network.c collectors/network.h \
 	collectors/os.c collectors/os.h \
+	collectors/owner.c collectors/owner.h \
 	collectors/parts.c collectors/parts.h \
 	collectors/pressure.c collectors/pressure.h \
 	collectors/pids.c collectors/pids.h \
@@ -34,5 +35,6 @@ collectors_libcollectors_a_SOURCES = \
 	collectors/time.c collectors/time.h \
 	collectors/user.c collectors/user.h \
 	collectors/virtual.c collectors/virtual.h \
-	collectors/vmstat.c collectors/vmstat.h
+	collectors/vmstat.c collectors/vmstat.h \
+	collectors/walk.c collectors/walk.h
 collectors_libcollectors_a_CPPFLAGS = $(AM_CPPFLAGS) $(MNL_CFLAGS)

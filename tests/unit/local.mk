@@ -6,6 +6,7 @@ unit_tests = \
 	tests/unit/test_bucket \
 	tests/unit/test_buf \
 	tests/unit/test_cgroup \
+	tests/unit/test_cgroup_id \
 	tests/unit/test_channel \
 	tests/unit/test_client \
 	tests/unit/test_clock \
@@ -67,7 +68,8 @@ unit_tests = \
 	tests/unit/test_uuid \
 	tests/unit/test_virtual \
 	tests/unit/test_vitals \
-	tests/unit/test_vmstat
+	tests/unit/test_vmstat \
+	tests/unit/test_walk
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 
@@ -76,6 +78,7 @@ warp = tests/lib/warp.c tests/lib/warp.h
 tests_unit_test_disk_SOURCES = tests/unit/test_disk.c $(warp)
 tests_unit_test_keeper_SOURCES = tests/unit/test_keeper.c $(warp)
 tests_unit_test_poll_SOURCES = tests/unit/test_poll.c $(warp)
+tests_unit_test_walk_SOURCES = tests/unit/test_walk.c $(warp)
 
 # It runs the program.
 EXTRA_tests_unit_test_helper_DEPENDENCIES = vmvitals-helper$(EXEEXT)
