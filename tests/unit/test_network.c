@@ -813,6 +813,76 @@ START_TEST(lost_messages_are_a_change)
 }
 END_TEST
 
+/* -- recorded machines --------------------------------------------------------------------- */
+
+START_TEST(a_recorded_router_shows_how_its_interfaces_hang_together)
+{
+	static const struct {
+		const char *name, *kind, *master;
+		uint64_t link;
+	} want[] = {
+		{ "bond0.100", "vlan", "", 4 }, { "lo", "loopback", "", 1 },
+		{ "eth0", "pci", "bond0", 2 },	{ "eth1", "pci", "bond0", 3 },
+		{ "bond0", "bond", "", 4 },	{ "br0", "bridge", "", 6 },
+		{ "vnet0", "tap", "br0", 7 },	{ "wg0", "wireguard", "", 8 },
+	};
+	const struct vmv_network_sample *s;
+	struct vmv_root root;
+	struct kept k;
+
+	if (!fixture_recorded("ubuntu20.04-5.4", &root)) {
+		SAY_SKIPPED("not run by make check");
+		return;
+	}
+	kept_init(&k, &vmv_collector_network);
+	ck_assert_int_eq(kept_read(&k, &vmv_collector_network, &root, NULL), 0);
+	ck_assert_uint_eq(k.n, VMV_COUNTOF(want));
+	for (size_t i = 0; i < k.n; i++) {
+		ck_assert_str_eq(k.ids[i], want[i].name);
+		s = kept_row(&k, k.ids[i]);
+		ck_assert_str_eq(s->kind, want[i].kind);
+		ck_assert_str_eq(s->master, want[i].master);
+		ck_assert_uint_eq(s->link, want[i].link);
+	}
+	s = kept_row(&k, "eth1");
+	ck_assert_uint_eq(s->speed, UINT64_C(10000000000));
+	ck_assert_str_eq(s->duplex, "full");
+	ck_assert_uint_eq(s->carrier_changes, 4);
+	ck_assert_uint_eq(s->flags, 0x1903);
+	ck_assert_uint_eq(s->rx_drops, 40331);
+	ck_assert_uint_eq(s->rx_multicast, 812);
+	s = kept_row(&k, "wg0");
+	ck_assert_str_eq(s->mac, "");
+	ck_assert(s->speed == VMV_UNSET);
+	ck_assert_uint_eq(s->is_up, 1);
+	ck_assert_uint_eq(s->rx_frame, 1);
+	kept_clear(&k);
+	vmv_root_close(&root);
+}
+END_TEST
+
+START_TEST(the_interface_of_a_recorded_container_is_the_end_of_a_pair)
+{
+	const struct vmv_network_sample *s;
+	struct vmv_root root;
+	struct kept k;
+
+	if (!fixture_recorded("alpine3.18-6.1-container", &root)) {
+		SAY_SKIPPED("not run by make check");
+		return;
+	}
+	kept_init(&k, &vmv_collector_network);
+	ck_assert_int_eq(kept_read(&k, &vmv_collector_network, &root, NULL), 0);
+	s = kept_row(&k, "eth0");
+	ck_assert_str_eq(s->kind, "veth");
+	ck_assert_uint_eq(s->index, 410);
+	ck_assert_uint_eq(s->link, 411);
+	ck_assert_uint_eq(s->queue_length, 0);
+	kept_clear(&k);
+	vmv_root_close(&root);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("network");
@@ -847,6 +917,8 @@ int main(void)
 	tcase_add_test(tc, a_reading_out_of_memory_equals_one_of_everything);
 	tcase_add_test(tc, a_quiet_reading_opens_nothing);
 	tcase_add_test(tc, lost_messages_are_a_change);
+	tcase_add_test(tc, a_recorded_router_shows_how_its_interfaces_hang_together);
+	tcase_add_test(tc, the_interface_of_a_recorded_container_is_the_end_of_a_pair);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
