@@ -19,6 +19,7 @@
 
 #define TEXT_MAX   VMV_MIB /* read of each file */
 #define ROWS_START 16
+#define KEEP_MAX   (64 * VMV_KIB) /* bytes kept for the next reading */
 #define ID_SIZE	   256
 
 /* Of linux/ipv6_route.h, which does not go together with net/route.h. */
@@ -434,28 +435,49 @@ static void route_close(void *state)
 	free(st);
 }
 
-static int route_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,
-		      struct vmv_err *err)
+/* A router's tables take megabytes: not between readings. */
+static void trim(struct route_state *st)
 {
-	struct route_state *st = state;
+	if (st->cap > KEEP_MAX) {
+		free(st->text);
+		st->text = NULL;
+		st->cap = 0;
+	}
+	if (st->rows_cap * sizeof(*st->rows) > KEEP_MAX) {
+		free(st->rows);
+		st->rows = NULL;
+		st->rows_cap = 0;
+	}
+}
+
+static int deliver(const struct route_state *st, struct vmv_sink *sink)
+{
 	struct vmv_route_sample s;
 	char id[ID_SIZE];
-	int r = read_files(st, root, err);
+	int r = 0;
 
-	if (r < 0)
-		return r;
-	if (st->n > 1)
-		qsort(st->rows, st->n, sizeof(*st->rows), by_importance);
-	for (size_t i = 0; i < st->n; i++) {
+	for (size_t i = 0; r == 0 && i < st->n; i++) {
 		if (i > 0 && by_importance(&st->rows[i - 1], &st->rows[i]) == 0)
 			continue; /* differs in what is not shown */
 		fill_sample(&st->rows[i], &s);
 		write_id(id, &st->rows[i], &s);
 		r = sink->row(sink, id, &s);
-		if (r < 0)
-			return r;
 	}
-	return 0;
+	return r;
+}
+
+static int route_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,
+		      struct vmv_err *err)
+{
+	struct route_state *st = state;
+	int r = read_files(st, root, err);
+
+	if (r == 0 && st->n > 1)
+		qsort(st->rows, st->n, sizeof(*st->rows), by_importance);
+	if (r == 0)
+		r = deliver(st, sink);
+	trim(st);
+	return r;
 }
 
 const struct vmv_collector vmv_collector_route = {

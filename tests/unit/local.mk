@@ -68,6 +68,7 @@ TESTS += $(unit_tests)
 warp = tests/lib/warp.c tests/lib/warp.h
 tests_unit_test_disk_SOURCES = tests/unit/test_disk.c $(warp)
 tests_unit_test_keeper_SOURCES = tests/unit/test_keeper.c $(warp)
+tests_unit_test_network_SOURCES = tests/unit/test_network.c $(warp)
 tests_unit_test_poll_SOURCES = tests/unit/test_poll.c $(warp)
 
 AM_CPPFLAGS += $(CHECK_CFLAGS) $(EVENT_CFLAGS) $(JSONC_CFLAGS)

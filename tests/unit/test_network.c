@@ -22,6 +22,7 @@
 #include "base/root.h"
 #include "collectors/interface.h"
 #include "tests/lib/fixture.h"
+#include "tests/lib/warp.h"
 
 #define HEADINGS                                                                                  \
 	"Inter-|   Receive                                                |  Transmit\n"          \
@@ -786,6 +787,52 @@ START_TEST(a_quiet_reading_opens_nothing)
 }
 END_TEST
 
+/* Nobody tells of a change in a sysfs of ours: that is the worst case. */
+START_TEST(what_nobody_tells_of_is_seen_within_a_minute)
+{
+	struct vmv_root root;
+	void *state;
+
+	if (!own_namespace(&root)) {
+		SAY_SKIPPED("no network namespace of our own");
+		return;
+	}
+	fixture_put(&fx, "made/class/net/lo/mtu", "1000\n");
+	(void)close(root.sys);
+	root.sys = openat(fx.root.top, "made", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	state = vmv_collector_network.open(&root);
+	ck_assert_uint_eq(lo_now(state, &root).mtu, 1000);
+	fixture_put(&fx, "made/class/net/lo/mtu", "2000\n");
+	warp_pass(59999);
+	ck_assert_uint_eq(lo_now(state, &root).mtu, 1000);
+	warp_pass(1);
+	ck_assert_uint_eq(lo_now(state, &root).mtu, 2000);
+	vmv_collector_network.close(state);
+	drop_namespace(&root);
+}
+END_TEST
+
+START_TEST(an_interface_that_sysfs_does_not_know_yet_is_asked_for_again)
+{
+	struct vmv_root root;
+	void *state;
+
+	if (!own_namespace(&root)) {
+		SAY_SKIPPED("no network namespace of our own");
+		return;
+	}
+	fixture_mkdir(&fx, "made/class/net");
+	(void)close(root.sys);
+	root.sys = openat(fx.root.top, "made", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	state = vmv_collector_network.open(&root);
+	ck_assert(lo_now(state, &root).mtu == VMV_UNSET);
+	fixture_put(&fx, "made/class/net/lo/mtu", "1000\n");
+	ck_assert_uint_eq(lo_now(state, &root).mtu, 1000);
+	vmv_collector_network.close(state);
+	drop_namespace(&root);
+}
+END_TEST
+
 START_TEST(lost_messages_are_a_change)
 {
 	struct ifreq req = { .ifr_mtu = 0 };
@@ -916,6 +963,8 @@ int main(void)
 	tcase_add_test(tc, a_change_is_seen_by_the_next_reading);
 	tcase_add_test(tc, a_reading_out_of_memory_equals_one_of_everything);
 	tcase_add_test(tc, a_quiet_reading_opens_nothing);
+	tcase_add_test(tc, what_nobody_tells_of_is_seen_within_a_minute);
+	tcase_add_test(tc, an_interface_that_sysfs_does_not_know_yet_is_asked_for_again);
 	tcase_add_test(tc, lost_messages_are_a_change);
 	tcase_add_test(tc, a_recorded_router_shows_how_its_interfaces_hang_together);
 	tcase_add_test(tc, the_interface_of_a_recorded_container_is_the_end_of_a_pair);
