@@ -304,7 +304,7 @@ RECORDED = {
         memory=(524288, 103064, 0, 0), filesystems="/ overlay, /data ext4", interfaces="eth0+",
         ports=[("TCP", 8080, 1), ("TCP", 38011, 0), ("UDP", 46022, 0)], processes=[30, 31, 7, 1], temperature=None),
     "amzn2-5.10": dict(
-        memory=(8036412, 2224368, 0, 0), filesystems="/ xfs, /data xfs", interfaces="eth0+ eth1+",
+        memory=(8036412, 2524368, 0, 0), filesystems="/ xfs, /data xfs", interfaces="eth0+ eth1+",
         ports=[("TCP", 22, 0), ("TCP", 111, 0), ("TCP", 8080, 1), ("TCP", 20331, 1), ("UDP", 68, 0), ("UDP", 111, 0)],
         processes=[2412, 2033, 2120, 1, 2], temperature=None),
     "arch-6.10": dict(
