@@ -1,6 +1,7 @@
 noinst_LIBRARIES += collectors/libcollectors.a
 collectors_libcollectors_a_SOURCES = \
 	collectors/all.c collectors/collector.h \
+	collectors/address.c collectors/address.h \
 	collectors/cgroup.c collectors/cgroup.h \
 	collectors/cgroup_id.c collectors/cgroup_id.h \
 	collectors/cpu.c collectors/cpu.h \

@@ -20,6 +20,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/root.h"
+#include "collectors/address.h"
 #include "collectors/interface.h"
 #include "tests/lib/fixture.h"
 #include "tests/lib/warp.h"
