@@ -379,7 +379,8 @@ static int update_row(void *arg, const char *name, const struct vmv_network_samp
 	return 0;
 }
 
-/* Everything anew. A row whose attributes could not be read is tried again by the next reading. */
+/* Everything anew. A row whose attributes could not be read is tried again by the next reading; not
+ * so one that sysfs does not have, which vanished, or is of another namespace than sysfs. */
 static int read_all(struct network_state *st, const struct vmv_root *root, struct vmv_err *err)
 {
 	int r;
@@ -392,9 +393,11 @@ static int read_all(struct network_state *st, const struct vmv_root *root, struc
 		return r;
 	st->is_complete = true;
 	st->looked_ms = vmv_mono_ms(&vmv_clock_system);
-	for (size_t i = 0; i < st->n; i++)
-		if (vmv_interface_read(root, &st->rows[i]) < 0)
+	for (size_t i = 0; i < st->n; i++) {
+		r = vmv_interface_read(root, &st->rows[i]);
+		if (r < 0 && r != -ENOENT)
 			st->is_complete = false;
+	}
 	if (!vmv_addresses_read(root, st->rows, st->n, &st->text, &st->text_cap))
 		st->is_complete = false;
 	return 0;

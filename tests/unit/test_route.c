@@ -345,8 +345,8 @@ static int count_row(struct vmv_sink *sink, const char *id, const void *sample)
 	return 0;
 }
 
-/* 20,000 lines of 76 bytes are more than a mebibyte. */
-START_TEST(of_a_huge_table_the_first_mebibyte_is_read)
+/* 256 KiB are 3449 lines of 76 bytes, less the headings and the cut one. */
+START_TEST(of_a_huge_table_the_beginning_is_read)
 {
 	void *state = vmv_collector_route.open(&fx.root);
 	vmv_autofree char *text = NULL;
@@ -366,8 +366,8 @@ START_TEST(of_a_huge_table_the_first_mebibyte_is_read)
 
 		ck_assert_msg(vmv_collector_route.read(state, &fx.root, &t.sink, &err) == 0, "%s",
 			      err.msg);
-		ck_assert_uint_gt(t.n, 10000);
-		ck_assert_uint_lt(t.n, 16000);
+		ck_assert_uint_gt(t.n, 3400);
+		ck_assert_uint_lt(t.n, 3600);
 		ck_assert_str_eq(t.second, "10.0.0.1/32 dev eth0 metric 0");
 	}
 	vmv_collector_route.close(state);
@@ -482,7 +482,7 @@ int main(void)
 	tcase_add_test(tc, a_route_from_some_sources_only_is_no_default_route);
 	tcase_add_test(tc, one_protocol_may_be_missing_but_not_both);
 	tcase_add_test(tc, malformed_files_fail_the_reading);
-	tcase_add_test(tc, of_a_huge_table_the_first_mebibyte_is_read);
+	tcase_add_test(tc, of_a_huge_table_the_beginning_is_read);
 	tcase_add_test(tc, a_huge_file_without_a_line_is_malformed);
 	tcase_add_test(tc, the_kernel_we_run_on_is_understood);
 	tcase_add_test(tc, recorded_machines_have_the_routes_that_matter);
