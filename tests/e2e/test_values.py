@@ -297,7 +297,7 @@ def test_a_host_of_a_recorded_system_sees_the_same(start, tree):
     assert rows[1033]["threads"] == 9 and rows[612]["exe_path"] == "/usr/sbin/sshd"
 
 
-# What each tree is there for: figures worked out by hand from its files, so that an update of the golden files
+# What each tree is there for: figures checked by hand against its files, so that an update of the golden files
 # cannot make an error the rule. Filesystems; interfaces by name, + up, - down; (protocol, port, connections).
 RECORDED = {
     "alpine3.18-6.1-container": dict(
