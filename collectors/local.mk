@@ -2,6 +2,7 @@ noinst_LIBRARIES += collectors/libcollectors.a
 collectors_libcollectors_a_SOURCES = \
 	collectors/all.c collectors/collector.h \
 	collectors/answer.c collectors/answer.h \
+	collectors/address.c collectors/address.h \
 	collectors/cgroup.c collectors/cgroup.h \
 	collectors/cgroup_files.c collectors/cgroup_files.h \
 	collectors/cgroup_id.c collectors/cgroup_id.h \

@@ -77,6 +77,7 @@ TESTS += $(unit_tests)
 warp = tests/lib/warp.c tests/lib/warp.h
 tests_unit_test_disk_SOURCES = tests/unit/test_disk.c $(warp)
 tests_unit_test_keeper_SOURCES = tests/unit/test_keeper.c $(warp)
+tests_unit_test_network_SOURCES = tests/unit/test_network.c $(warp)
 tests_unit_test_poll_SOURCES = tests/unit/test_poll.c $(warp)
 tests_unit_test_walk_SOURCES = tests/unit/test_walk.c $(warp)
 
