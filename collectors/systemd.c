@@ -311,7 +311,8 @@ static int ask(struct systemd_state *st, const struct vmv_root *root, struct vmv
 {
 	const char *text;
 	size_t len;
-	int r = make_question(&st->question, root);
+	/* the other group's state may not have come to be */
+	int r = st ? make_question(&st->question, root) : -ENOMEM;
 
 	if (r < 0)
 		return vmv_fail(err, VMV_E_IO, -r, "cannot ask systemd: %s", strerror(-r));
@@ -334,6 +335,8 @@ static int unit_read(void *state, const struct vmv_root *root, struct vmv_sink *
 	struct systemd_state *st = state;
 	int r = ask(st, root, err);
 
+	if (r != 0)
+		return r;
 	for (size_t i = 0; r == 0 && i < st->units.n; i++)
 		r = sink->row(sink, st->units.list[i].name, &st->units.list[i].sample);
 	return r;
