@@ -32,6 +32,7 @@ int vmv_root_open(struct vmv_root *ret, const char *prefix, struct vmv_err *err)
 	vmv_autoclose int top = open(prefix, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	vmv_autoclose int proc = -1;
 	vmv_autoclose int sys = -1;
+	bool is_live;
 	int etc;
 
 	if (top < 0)
@@ -47,8 +48,9 @@ int vmv_root_open(struct vmv_root *ret, const char *prefix, struct vmv_err *err)
 				strerror(errno));
 
 	etc = open_dir(top, "etc"); /* optional */
+	is_live = is_procfs(proc); /* before proc is taken: initializers have no order */
 	*ret = (struct vmv_root){
-		.is_live = is_procfs(proc),
+		.is_live = is_live,
 		.top = VMV_TAKE(top, -1),
 		.proc = VMV_TAKE(proc, -1),
 		.sys = VMV_TAKE(sys, -1),

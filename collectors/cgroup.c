@@ -236,13 +236,12 @@ static int add_child(struct cgroup_state *st, size_t parent, const char *name, b
 	return add_node(st, path, st->nodes[parent].depth + 1u, is_first);
 }
 
-/* The kernel counts a link for each directory below: most have none, and need not be listed. Other
- * file systems, which recorded trees stand on, do not always count. */
+/* Most have none, and need not be listed. */
 static bool has_children(const struct cgroup_state *st, int place, const char *path)
 {
 	struct stat sb;
 
-	if (!st->root->is_live)
+	if (!st->tree.has_links)
 		return true;
 	return fstatat(place, path, &sb, 0) == 0 && sb.st_nlink != 2;
 }

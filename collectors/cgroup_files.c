@@ -7,9 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #define CGROUP_DIR "fs/cgroup"
 #define TEXT_MAX   4096	 /* bytes; the longest of these files, cpu.stat, is under 512 */
@@ -234,6 +236,14 @@ static int find_v1(struct vmv_cgroup_tree *t, int base)
 	return 0;
 }
 
+static bool is_cgroupfs(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 &&
+	       (fs.f_type == CGROUP2_SUPER_MAGIC || fs.f_type == CGROUP_SUPER_MAGIC);
+}
+
 /* One hierarchy may be found under two names, or serve two controllers. */
 static void add_walk(struct vmv_cgroup_tree *t, int fd)
 {
@@ -245,6 +255,7 @@ static void add_walk(struct vmv_cgroup_tree *t, int fd)
 		if (fstat(t->walk[i], &other) == 0 && other.st_dev == is.st_dev &&
 		    other.st_ino == is.st_ino)
 			return;
+	t->has_links = (t->n_walk == 0 || t->has_links) && is_cgroupfs(fd);
 	t->walk[t->n_walk++] = fd;
 }
 

@@ -26,6 +26,9 @@ struct vmv_cgroup_tree {
 	int v2;
 	int walk[VMV_CGROUP_CONTROLLERS]; /* those of use, borrowed from above, each once */
 	size_t n_walk;
+	/* All of them are the kernel's own, where a directory has a link for each one below and two
+	 * of its own. Recorded trees and FUSE do not always count. */
+	bool has_links;
 
 	int sys; /* borrowed: where block devices are looked up */
 	struct vmv_cgroup_device {

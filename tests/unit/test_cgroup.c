@@ -9,8 +9,10 @@
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define BASE "sys/fs/cgroup/"
 
@@ -668,6 +670,37 @@ END_TEST
 /* -- live ---------------------------------------------------------------------------------------
  */
 
+/* What is found by counting links is all that is there. */
+START_TEST(no_group_of_the_kernel_we_run_on_is_missed)
+{
+	struct vmv_cgroup_tree t;
+	struct vmv_root root;
+	struct stat sb;
+	size_t n = 0;
+
+	ck_assert_int_eq(vmv_root_open(&root, "/", NULL), 0);
+	if (vmv_cgroup_tree_open(&t, root.sys) < 0) {
+		SAY_SKIPPED("no control groups are mounted here");
+	} else if (!t.has_links) {
+		SAY_SKIPPED("the file system of control groups is not the kernel's own");
+	} else {
+		for (size_t i = 0; i < t.n_walk; i++) {
+			vmv_autoclosedir DIR *d = fdopendir(
+				openat(t.walk[i], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+			const struct dirent *e;
+
+			ck_assert_ptr_nonnull(d);
+			ck_assert_int_eq(fstat(t.walk[i], &sb), 0);
+			for (n = 0; (e = readdir(d));)
+				n += e->d_type == DT_DIR; /* with . and .. */
+			ck_assert_uint_eq(sb.st_nlink, n);
+		}
+	}
+	vmv_cgroup_tree_close(&t);
+	vmv_root_close(&root);
+}
+END_TEST
+
 START_TEST(the_kernel_we_run_on_is_understood)
 {
 	const struct vmv_cgroup_sample *s;
@@ -733,6 +766,7 @@ int main(void)
 	tcase_add_test(tc, more_than_are_looked_at_are_counted);
 	tcase_add_test(tc, what_vanishes_between_two_turns_is_left_out);
 	tcase_add_test(tc, a_failure_ends_the_reading_and_the_next_one_is_new);
+	tcase_add_test(tc, no_group_of_the_kernel_we_run_on_is_missed);
 	tcase_add_test(tc, the_kernel_we_run_on_is_understood);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
