@@ -51,6 +51,14 @@ static void units_done(struct units *u)
 	free(u->names_text);
 }
 
+static bool is_named(const struct units *u, const char *name)
+{
+	for (size_t i = 0; i < u->n_names; i++)
+		if (strcmp(u->names[i], name) == 0)
+			return true;
+	return false;
+}
+
 static int split_names(struct units *u, const char *argument)
 {
 	char *s = strdup(argument);
@@ -59,14 +67,16 @@ static int split_names(struct units *u, const char *argument)
 	if (!s)
 		return -ENOMEM;
 	for (s += strspn(s, " "); *s; s += strspn(s, " ")) {
-		size_t len = strcspn(s, " ");
+		char *name = s;
 
-		if (u->n_names == VMV_CRITICAL_UNITS)
-			return -E2BIG;
-		u->names[u->n_names++] = s;
-		s += len;
+		s += strcspn(s, " ");
 		if (*s)
 			*s++ = '\0';
+		if (is_named(u, name))
+			continue;
+		if (u->n_names == VMV_CRITICAL_UNITS)
+			return -E2BIG;
+		u->names[u->n_names++] = name;
 	}
 	return 0;
 }
@@ -80,8 +90,8 @@ static const char *word(const char *s)
 static int add_unit(struct units *u, const struct unit *unit)
 {
 	char line[LINE_SIZE];
-	int len = snprintf(line, sizeof(line), "unit %s %s %s %s\n", unit->name, word(unit->load),
-			   word(unit->active), word(unit->sub));
+	int len = snprintf(line, sizeof(line), "unit %s %.31s %.31s %.31s\n", unit->name,
+			   word(unit->load), word(unit->active), word(unit->sub));
 
 	if (strpbrk(unit->name, " \n") || len >= (int)sizeof(line))
 		return 0;
@@ -190,14 +200,6 @@ static int add_named_singly(struct units *u)
 			r = add_unit(u, &refused);
 	}
 	return r;
-}
-
-static bool is_named(const struct units *u, const char *name)
-{
-	for (size_t i = 0; i < u->n_names; i++)
-		if (strcmp(u->names[i], name) == 0)
-			return true;
-	return false;
 }
 
 static int add_counts(struct units *u, sd_bus_message *list)
