@@ -61,8 +61,7 @@ static const struct vmv_field fields[] = {
 	      "Control groups that have no row because there are too many, on the root's row."),
 };
 
-/* -- state --------------------------------------------------------------------------------------
- */
+/* -- state ------------------------------------------------------------------------------------- */
 
 enum phase {
 	IDLE,
@@ -136,8 +135,7 @@ static void cgroup_close(void *state)
 	free(st);
 }
 
-/* -- which --------------------------------------------------------------------------------------
- */
+/* -- which ------------------------------------------------------------------------------------- */
 
 static uint64_t hash_of(const char *path)
 {
@@ -307,8 +305,7 @@ static int deliver(struct cgroup_state *st, size_t i, struct vmv_sink *sink)
 	return sink->row(sink, *path ? path : "/", &s);
 }
 
-/* -- the most important ones --------------------------------------------------------------------
- */
+/* -- the most important ones ------------------------------------------------------------------- */
 
 static int by_hash(const void *a, const void *b)
 {
@@ -387,8 +384,7 @@ static int choose(struct cgroup_state *st)
 	return 0;
 }
 
-/* -- a reading ----------------------------------------------------------------------------------
- */
+/* -- a reading --------------------------------------------------------------------------------- */
 
 static int begin(struct cgroup_state *st)
 {

@@ -69,16 +69,15 @@ static const struct vmv_field unit_fields[] = {
 		  VMV_UNIT_NONE, 0, "ActiveState", "Whether the unit failed, 1 or 0."),
 };
 
-/* -- the answer ---------------------------------------------------------------------------------
- */
+/* -- the answer -------------------------------------------------------------------------------- */
 
 static int malformed(const char *what, struct vmv_err *err)
 {
 	return vmv_fail(err, VMV_E_PARSE, EINVAL, "answer about units: %s", what);
 }
 
-/* The next word up to a blank or the end of the line; *at moves behind the blank, unless that is the
- * last of the line and nobody's. */
+/* The next word up to a blank or the end of the line; *at moves behind the blank, unless that is
+ * the last of the line and nobody's. */
 static size_t take_word(const char **at, const char **ret_word)
 {
 	size_t len = strcspn(*at, " \n");
@@ -218,8 +217,7 @@ int vmv_systemd_parse(const char *text, struct vmv_units *ret, struct vmv_err *e
 	return 0;
 }
 
-/* -- reading ------------------------------------------------------------------------------------
- */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 struct systemd_state {
 	struct vmv_buf question; /* NUL-terminated */

@@ -52,8 +52,7 @@ static void put(const char *dir, const char *file, const char *text)
 	fixture_put(&fx, path, text);
 }
 
-/* -- version 2 ----------------------------------------------------------------------------------
- */
+/* -- version 2 --------------------------------------------------------------------------------- */
 
 static void put_v2_service(const char *dir)
 {
@@ -185,31 +184,45 @@ START_TEST(a_path_that_is_too_long_is_counted)
 }
 END_TEST
 
-/* An LV on a disk: the kernel counts what goes through both of them twice. */
+static void put_stack(void)
+{
+	fixture_mkdir(&fx, "sys/devices/vda/slaves");
+	fixture_link(&fx, "sys/devices/vda/holders/dm-0", "../../dm-0");
+	fixture_link(&fx, "sys/devices/dm-0/slaves/vda2", "../../vda2");
+	fixture_link(&fx, "sys/devices/dm-0/holders/dm-1", "../../dm-1");
+	fixture_link(&fx, "sys/devices/dm-1/slaves/dm-0", "../../dm-0");
+	fixture_mkdir(&fx, "sys/devices/dm-1/holders");
+	fixture_link(&fx, "sys/dev/block/252:0", "../../devices/vda");
+	fixture_link(&fx, "sys/dev/block/253:0", "../../devices/dm-0");
+	fixture_link(&fx, "sys/dev/block/253:1", "../../devices/dm-1");
+	put(".", "cgroup.controllers", "io\n");
+}
+
+/* A volume on encryption on a disk: what is read is counted by each of them, what is written is by
+ * the upper two, because a thread of the kernel writes it to the disk. */
 START_TEST(stacked_devices_are_not_counted_twice)
 {
 	struct kept k;
 
-	fixture_mkdir(&fx, "sys/devices/virtual/block/dm-0/slaves");
-	fixture_link(&fx, "sys/devices/virtual/block/dm-0/slaves/vda2", "../../vda2");
-	fixture_link(&fx, "sys/dev/block/253:0", "../../devices/virtual/block/dm-0");
-	fixture_mkdir(&fx, "sys/devices/vda/slaves");
-	fixture_link(&fx, "sys/dev/block/252:0", "../../devices/vda");
-	put(".", "cgroup.controllers", "io\n");
+	put_stack();
 	put("a", "io.stat",
+	    "253:1 rbytes=4096 wbytes=8192 rios=1 wios=1 dbytes=0 dios=0\n"
 	    "253:0 rbytes=4096 wbytes=8192 rios=1 wios=1 dbytes=0 dios=0\n"
-	    "252:0 rbytes=4096 wbytes=8192 rios=1 wios=1 dbytes=0 dios=0\n");
-	put("b", "io.stat", "253:0 rbytes=1 wbytes=1 rios=1 wios=1 dbytes=0 dios=0\n");
+	    "252:0 rbytes=5000 rios=2 wios=0 dbytes=0 dios=0\n");
+	put("b", "io.stat",
+	    "253:1 rbytes=1 wbytes=2 rios=1 wios=1 dbytes=0 dios=0\n"
+	    "7:0 rbytes=3 wbytes=0 rios=1 wios=0 dbytes=0 dios=0\n"
+	    "252:0 rbytes=3 wbytes=0 rios=1 wios=0 dbytes=0 dios=0\n");
 	read_rows(&k);
-	ck_assert_uint_eq(row(&k, "/a")->io_read, 4096);
+	ck_assert_uint_eq(row(&k, "/a")->io_read, 5000); /* some of it past the volume */
 	ck_assert_uint_eq(row(&k, "/a")->io_written, 8192);
-	ck_assert_uint_eq(row(&k, "/b")->io_read, 0);
+	ck_assert_uint_eq(row(&k, "/b")->io_read, 4);
+	ck_assert_uint_eq(row(&k, "/b")->io_written, 2);
 	kept_clear(&k);
 }
 END_TEST
 
-/* -- version 1 ----------------------------------------------------------------------------------
- */
+/* -- version 1 --------------------------------------------------------------------------------- */
 
 static void put_v1_service(const char *cpu, const char *cpuacct)
 {
@@ -320,8 +333,7 @@ START_TEST(old_io_counts_are_taken_only_where_nothing_is_below)
 }
 END_TEST
 
-/* -- both ---------------------------------------------------------------------------------------
- */
+/* -- both -------------------------------------------------------------------------------------- */
 
 START_TEST(a_hybrid_takes_from_version_2_what_version_1_has_not)
 {
@@ -399,8 +411,7 @@ START_TEST(no_hierarchy_is_enoent)
 }
 END_TEST
 
-/* -- garbled -------------------------------------------------------------------------------------
- */
+/* -- garbled ----------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *file, *text;
@@ -494,8 +505,7 @@ START_TEST(outputs_are_left_alone_by_failures)
 }
 END_TEST
 
-/* -- many ---------------------------------------------------------------------------------------
- */
+/* -- many -------------------------------------------------------------------------------------- */
 
 struct reading {
 	struct kept k;
@@ -667,8 +677,7 @@ START_TEST(a_failure_ends_the_reading_and_the_next_one_is_new)
 }
 END_TEST
 
-/* -- live ---------------------------------------------------------------------------------------
- */
+/* -- live -------------------------------------------------------------------------------------- */
 
 /* What is found by counting links is all that is there. */
 START_TEST(no_group_of_the_kernel_we_run_on_is_missed)
