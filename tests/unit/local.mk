@@ -63,6 +63,7 @@ unit_tests = \
 	tests/unit/test_tcp \
 	tests/unit/test_temperature \
 	tests/unit/test_time \
+	tests/unit/test_units \
 	tests/unit/test_user \
 	tests/unit/test_utf8 \
 	tests/unit/test_uuid \
@@ -83,6 +84,12 @@ tests_unit_test_walk_SOURCES = tests/unit/test_walk.c $(warp)
 
 # It runs the program.
 EXTRA_tests_unit_test_helper_DEPENDENCIES = vmvitals-helper$(EXEEXT)
+
+# The helper is a program of its own: what answers is compiled in here.
+tests_unit_test_units_SOURCES = tests/unit/test_units.c \
+	helper/bus.c helper/units.c helper/users.c
+tests_unit_test_units_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
+tests_unit_test_units_LDADD = $(LDADD) $(LIBSYSTEMD_LIBS)
 
 AM_CPPFLAGS += $(CHECK_CFLAGS) $(EVENT_CFLAGS) $(JSONC_CFLAGS)
 LDADD = tests/lib/libfixture.a host/libhost.a $(agent_libs) $(CHECK_LIBS) -lm
