@@ -297,7 +297,7 @@ END_TEST
 START_TEST(quick_questions_share_one_worker)
 {
 	const char *text;
-	char q[16], first[16];
+	char q[32], first[16];
 
 	(void)snprintf(first, sizeof(first), "%d", some_pid());
 	for (int i = 0; i < 50; i++) {
@@ -485,7 +485,7 @@ END_TEST
 START_TEST(when_all_workers_are_stuck_further_questions_are_refused)
 {
 	const char *text;
-	char q[16];
+	char q[32];
 	uint64_t age;
 
 	for (int i = 0; i < VMV_ASK_WORKERS; i++) {

@@ -152,7 +152,7 @@ static const char *const bad[] = {
 	"proc /proc proc rw 0 0\n", /* /proc/mounts */
 	GOOD "\n",
 	GOOD "garbage\n",
-	"garbage\n" GOOD,
+	("garbage\n" GOOD),
 };
 
 START_TEST(malformed_input_fails_and_leaves_output_alone)
