@@ -96,6 +96,7 @@ enum outcome {
 	FAILED,	 /* it, or the asker, says no */
 	STUCK,	 /* no answer within the deadline */
 	LATE,	 /* none yet */
+	BUSY,	 /* not asked: too many others are stuck */
 	UNKNOWN, /* nobody is there to ask */
 };
 
@@ -279,6 +280,8 @@ static enum outcome outcome_of(int r, struct vmv_space *space, const char *text)
 		return STUCK;
 	if (r == -EAGAIN)
 		return LATE;
+	if (r == -EBUSY)
+		return BUSY;
 	if (r < 0 || vmv_filesystem_parse_answer(text, space) < 0)
 		return FAILED;
 	return space->blocks > 0 ? GOOD : GONE;
@@ -411,6 +414,13 @@ static void fill_space(const struct vmv_space *space, struct vmv_filesystem_samp
 	}
 }
 
+static const struct {
+	uint64_t device_error, stuck;
+} shown[] = {
+	[GOOD] = { 0, 0 },	   [FAILED] = { 1, 0 },	      [STUCK] = { 1, 1 },
+	[LATE] = { VMV_UNSET, 0 }, [BUSY] = { 1, VMV_UNSET }, [UNKNOWN] = { VMV_UNSET, VMV_UNSET },
+};
+
 static void fill(const struct device *d, struct vmv_filesystem_sample *ret)
 {
 	const struct vmv_mount *m = d->chosen;
@@ -423,9 +433,8 @@ static void fill(const struct device *d, struct vmv_filesystem_sample *ret)
 		.files_free = VMV_UNSET,
 		/* of the superblock: the agent's own sandbox has all mounts read-only */
 		.readonly = vmv_mount_has_option(m->super_options, "ro"),
-		.device_error = d->outcome == LATE || d->outcome == UNKNOWN ? VMV_UNSET
-									    : d->outcome != GOOD,
-		.stuck = d->outcome == UNKNOWN ? VMV_UNSET : d->outcome == STUCK,
+		.device_error = shown[d->outcome].device_error,
+		.stuck = shown[d->outcome].stuck,
 		.device_number = (uint64_t)m->major << 32 | m->minor,
 	};
 	if (d->outcome == GOOD)
