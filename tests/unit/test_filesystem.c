@@ -345,7 +345,8 @@ static int fake_ask(struct vmv_asker *self, const char *question, uint32_t max_a
 		*ret_text = ANSWER;
 		return (int)strlen(ANSWER);
 	}
-	ck_assert_str_eq(question, f->question);
+	if (f->question)
+		ck_assert_str_eq(question, f->question);
 	if (f->text && f->oldest_ms <= max_age_ms) {
 		*ret_text = f->text;
 		return (int)strlen(f->text);
@@ -504,6 +505,89 @@ START_TEST(a_reading_waits_for_the_answer_and_then_goes_on)
 	kept_init(&k, &vmv_collector_filesystem);
 	ck_assert_int_eq(read_on(state, &k), 0);
 	ck_assert_uint_eq(k.n, 3);
+	kept_clear(&k);
+	vmv_collector_filesystem.close(state);
+}
+END_TEST
+
+#define SERVERS                                             \
+	ROOT "40 27 0:61 / /n1 rw - nfs4 one:/a rw\n"       \
+	     "41 27 0:62 / /n2 rw - nfs4 one:/b rw\n"       \
+	     "42 27 0:63 / /c1 rw - cifs //one/a rw\n"      \
+	     "43 27 0:64 / /c2 rw - cifs //one/b rw\n"      \
+	     "44 27 0:65 / /n3 rw - nfs4 one.org:/a rw\n"   \
+	     "45 27 0:66 / /f1 rw - fuse.sshfs one:/a rw\n" \
+	     "46 27 0:67 / /f2 rw - fuse.sshfs one:/b rw\n" \
+	     "47 27 0:68 / /v1 rw - virtiofs one rw\n"      \
+	     "48 27 0:69 / /v2 rw - virtiofs one rw\n"
+
+START_TEST(of_each_server_one_is_asked_first)
+{
+	struct fake f = { .result = -EAGAIN };
+	void *state = live_state(&f, SERVERS);
+	struct kept k;
+
+	kept_init(&k, &vmv_collector_filesystem);
+	ck_assert_int_eq(read_on(state, &k), VMV_WAIT);
+	ck_assert_str_eq(f.log, "statvfs /n1;statvfs /c1;statvfs /n3;statvfs /f1;statvfs /f2;"
+				"statvfs /v1;statvfs /v2;");
+	f.log[0] = '\0';
+	f.text = ANSWER;
+	ck_assert_int_eq(read_on(state, &k), 0);
+	ck_assert_uint_eq(k.n, 10);
+	for (size_t i = 1; i < k.n; i++)
+		ck_assert_uint_eq(
+			((const struct vmv_filesystem_sample *)kept_row(&k, k.ids[i]))->size,
+			4096000);
+	kept_clear(&k);
+	vmv_collector_filesystem.close(state);
+}
+END_TEST
+
+START_TEST(when_one_of_a_server_is_stuck_the_others_are_left_alone)
+{
+	struct fake f = { .result = -ETIMEDOUT };
+	struct kept k;
+
+	read_live(&k, &f, SERVERS);
+	ck_assert_str_eq(f.log, "statvfs /n1;statvfs /c1;statvfs /n3;statvfs /f1;statvfs /f2;"
+				"statvfs /v1;statvfs /v2;");
+	check_unknown(&k, "/n1", 1, 1);
+	check_unknown(&k, "/n2", 1, VMV_UNSET);
+	check_unknown(&k, "/c2", 1, VMV_UNSET);
+	check_unknown(&k, "/n3", 1, 1);
+	check_unknown(&k, "/f2", 1, 1);
+	kept_clear(&k);
+}
+END_TEST
+
+START_TEST(what_is_late_of_a_server_does_not_make_a_reading_wait_for_its_others)
+{
+	struct fake f = { .result = -EAGAIN, .age_ms = VMV_ASK_WAIT_MS };
+	struct kept k;
+
+	read_live(&k, &f,
+		  ROOT "40 27 0:61 / /n1 rw - nfs4 one:/a rw\n"
+		       "41 27 0:62 / /n2 rw - nfs4 one:/b rw\n");
+	check_unknown(&k, "/n1", VMV_UNSET, 0);
+	check_unknown(&k, "/n2", VMV_UNSET, 0);
+	kept_clear(&k);
+}
+END_TEST
+
+/* Whatever ages the asker tells. */
+START_TEST(a_reading_waits_no_longer_than_it_may)
+{
+	struct fake f = { .question = "statvfs /nfs", .result = -EAGAIN };
+	const struct timespec wait = { 0, VMV_ASK_WAIT_MS * 1000000 };
+	void *state = live_state(&f, NFS);
+	struct kept k;
+
+	kept_init(&k, &vmv_collector_filesystem);
+	ck_assert_int_eq(read_on(state, &k), VMV_WAIT);
+	(void)nanosleep(&wait, NULL);
+	ck_assert_int_eq(read_on(state, &k), 0);
+	check_unknown(&k, "/nfs", VMV_UNSET, 0);
 	kept_clear(&k);
 	vmv_collector_filesystem.close(state);
 }
@@ -938,6 +1022,10 @@ int main(void)
 	tcase_add_test(tc, an_error_of_the_asker_is_an_error_of_the_filesystem);
 	tcase_add_test(tc, whether_one_that_could_not_be_asked_is_stuck_is_unknown);
 	tcase_add_test(tc, a_reading_waits_for_the_answer_and_then_goes_on);
+	tcase_add_test(tc, of_each_server_one_is_asked_first);
+	tcase_add_test(tc, when_one_of_a_server_is_stuck_the_others_are_left_alone);
+	tcase_add_test(tc, what_is_late_of_a_server_does_not_make_a_reading_wait_for_its_others);
+	tcase_add_test(tc, a_reading_waits_no_longer_than_it_may);
 	tcase_add_test(tc, a_reading_does_not_wait_for_ever);
 	tcase_add_test(tc, a_recorded_tree_asks_nobody);
 	tcase_add_loop_test(tc, odd_numbers_become_none_that_is_wrong, 0, (int)VMV_COUNTOF(odd));
