@@ -362,7 +362,7 @@ START_TEST(of_a_huge_table_the_beginning_is_read)
 	ck_assert_int_eq(fclose(f), 0);
 	fixture_put_bytes(&fx, "proc/net/route", text, len);
 	for (int i = 0; i < 2; i++) {
-		struct tally t = { .sink = { count_row } };
+		struct tally t = { .sink = { .row = count_row } };
 
 		ck_assert_msg(vmv_collector_route.read(state, &fx.root, &t.sink, &err) == 0, "%s",
 			      err.msg);
