@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stddef.h>
@@ -28,6 +29,7 @@
 #define REAP_MIN_MS  5 /* looking again whether a worker that was let go has ended; doubles */
 #define REAP_MAX_MS  1000
 #define KIND_MAX     (VMV_ASK_WORKERS - 1) /* workers for questions that begin alike */
+#define FREE_MS	     20			   /* at the end, for those that were killed: in all */
 #define NEVER	     UINT64_MAX
 #define ERRNO_MAX    4095
 
@@ -763,6 +765,8 @@ struct vmv_ask_pool *vmv_ask_pool_new(struct event_base *base, const struct vmv_
 
 void vmv_ask_pool_free(struct vmv_ask_pool *p)
 {
+	unsigned ms_left = FREE_MS;
+
 	if (!p)
 		return;
 	while (p->n_workers > 0) {
@@ -774,7 +778,8 @@ void vmv_ask_pool_free(struct vmv_ask_pool *p)
 
 		p->gone = w->next;
 		(void)kill(-w->pid, SIGKILL);
-		(void)has_ended(w);
+		for (; !has_ended(w) && ms_left > 0; ms_left--)
+			(void)poll(NULL, 0, 1);
 		worker_free(w);
 	}
 	for (size_t i = 0; i < p->n_questions; i++)
