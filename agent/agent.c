@@ -13,12 +13,14 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/root.h"
+#include "collectors/agent.h"
 #include "collectors/os.h"
 #include "commands/request.h"
 #include "proto/json_write.h"
 #include "reports/facts.h"
 #include "reports/metrics.h"
 #include "reports/schema.h"
+#include "reports/state.h"
 #include "virtio/channel.h"
 #include "virtio/monitor.h"
 #include "watch/rtnetlink.h"
@@ -43,6 +45,7 @@ struct vmv_agent {
 	struct event_base *base;
 	const struct vmv_clock *clock;
 	uint64_t began_ms;
+	int64_t began_real_ms, config_real_ms; /* since 1970; the configuration was read */
 
 	struct vmv_metrics_options metrics_options;
 	struct vmv_keeper *keeper;
@@ -88,6 +91,19 @@ static int service_fetch(void *agent, const struct vmv_ask *ask, vmv_view_cb *cb
 	return vmv_keeper_ask(a->keeper, ask, cb, arg);
 }
 
+static void service_state(void *agent, struct vmv_state *ret)
+{
+	struct vmv_agent *a = agent;
+
+	ret->now_ms = now_ms(a);
+	ret->real_ms = vmv_real_ms(a->clock);
+	ret->began_real_ms = a->began_real_ms;
+	ret->config_real_ms = a->config_real_ms;
+	ret->facts = vmv_keeper_facts(a->keeper);
+	ret->resets = vmv_keeper_resets(a->keeper);
+	vmv_state_collect(a->sessions, a->n_sessions, ret);
+}
+
 static uint64_t service_uptime_s(void *agent)
 {
 	struct vmv_agent *a = agent;
@@ -110,9 +126,49 @@ static const struct vmv_services services = {
 	.hello = vmv_session_hello,
 	.policy = vmv_session_policy,
 	.renew = vmv_session_renew,
+	.state = service_state,
 	.uptime_s = service_uptime_s,
 	.jobs = service_jobs,
 };
+
+/* -- groups about the agent itself --------------------------------------------------------------
+ */
+
+static int provide_agent(void *arg, struct vmv_sink *sink, struct vmv_err *err)
+{
+	struct vmv_state s;
+
+	(void)err;
+	service_state(arg, &s);
+	return vmv_state_agent_rows(&s, sink);
+}
+
+static int provide_channels(void *arg, struct vmv_sink *sink, struct vmv_err *err)
+{
+	struct vmv_state s;
+
+	(void)err;
+	service_state(arg, &s);
+	return vmv_state_channel_rows(&s, sink);
+}
+
+static int provide_collectors(void *arg, struct vmv_sink *sink, struct vmv_err *err)
+{
+	struct vmv_state s;
+
+	(void)err;
+	service_state(arg, &s);
+	return vmv_state_collector_rows(&s, sink);
+}
+
+static void provide_self(struct vmv_agent *a)
+{
+	struct vmv_facts *f = vmv_keeper_facts(a->keeper);
+
+	vmv_facts_provide(f, &vmv_collector_agent, provide_agent, a);
+	vmv_facts_provide(f, &vmv_collector_channel, provide_channels, a);
+	vmv_facts_provide(f, &vmv_collector_collector, provide_collectors, a);
+}
 
 /* -- status and health ----------------------------------------------------------------------------
  */
@@ -441,6 +497,7 @@ static void reload(struct vmv_agent *a)
 	if (strcmp(old->root, fresh->root) != 0 || strcmp(old->vm_id, fresh->vm_id) != 0)
 		vmv_log(VMV_LOG_NOTICE, SUBSYS, "root and vm_id take a restart");
 	a->config = fresh;
+	a->config_real_ms = vmv_real_ms(a->clock);
 	take_options(a);
 	(void)vmv_log_set_levels(fresh->log_level, NULL);
 	follow_channels(a);
@@ -456,6 +513,14 @@ static void reload(struct vmv_agent *a)
  * -----------------------------------------------------------------------------------------------
  */
 
+static void dump_state(struct vmv_agent *a)
+{
+	struct vmv_state s;
+
+	service_state(a, &s);
+	vmv_state_log(&s);
+}
+
 static void on_signal(evutil_socket_t number, short what, void *arg)
 {
 	struct vmv_agent *a = arg;
@@ -464,7 +529,7 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 	if (number == SIGHUP && !a->stop_ms)
 		reload(a);
 	else if (number == SIGUSR1)
-		vmv_state_log(a->sessions, a->n_sessions, vmv_keeper_facts(a->keeper), a->clock);
+		dump_state(a);
 	else if (number == SIGTERM || number == SIGINT)
 		stop(a);
 }
@@ -529,6 +594,7 @@ static int build(struct vmv_agent *a, struct vmv_err *err)
 	a->keeper = vmv_keeper_new(a->base, a->clock, &a->root, &a->metrics_options);
 	if (!a->keeper)
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
+	provide_self(a);
 	a->env = (struct vmv_session_env){
 		.base = a->base,
 		.clock = a->clock,
@@ -562,6 +628,7 @@ int vmv_agent_new(struct vmv_agent **ret, const struct vmv_options *options,
 	a->root = VMV_ROOT_NONE;
 	a->clock = &vmv_clock_system;
 	a->began_ms = now_ms(a);
+	a->began_real_ms = a->config_real_ms = vmv_real_ms(a->clock);
 	r = build(a, err);
 	if (r < 0) {
 		vmv_agent_free(a);

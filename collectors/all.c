@@ -1,3 +1,4 @@
+#include "collectors/agent.h"
 #include "collectors/collector.h"
 #include "collectors/cpu.h"
 #include "collectors/disk.h"
@@ -14,6 +15,9 @@
  * object from libcollectors.a. Sorted by name. */
 /* clang-format off: one a line */
 const struct vmv_collector *const vmv_collectors[] = {
+	&vmv_collector_agent,
+	&vmv_collector_channel,
+	&vmv_collector_collector,
 	&vmv_collector_cpu,
 	&vmv_collector_disk,
 	&vmv_collector_filesystem,

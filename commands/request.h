@@ -16,6 +16,7 @@ struct vmv_jw;
 struct vmv_metrics_options;
 struct vmv_address_memory;
 struct vmv_rates;
+struct vmv_state;
 
 /* What somebody wants to know. */
 struct vmv_ask {
@@ -44,6 +45,8 @@ struct vmv_services {
 	void (*hello)(void *session, struct vmv_hello *ret);
 	void (*policy)(void *session, struct vmv_policy *ret);
 	void (*renew)(void *session); /* ends the session and begins a new one */
+	/* texts are borrowed likewise */
+	void (*state)(void *agent, struct vmv_state *ret);
 	uint64_t (*uptime_s)(void *agent);
 	unsigned (*jobs)(void *agent);
 };

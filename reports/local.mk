@@ -12,5 +12,6 @@ reports_libreports_a_SOURCES = \
 	reports/response.c reports/response.h \
 	reports/samples.c reports/samples.h \
 	reports/schema.c reports/schema.h \
+	reports/state.c reports/state.h \
 	reports/system.c reports/system.h
 reports_libreports_a_CPPFLAGS = $(AM_CPPFLAGS) $(NETTLE_CFLAGS)

@@ -283,9 +283,34 @@ def group_of_samples(where, v):
 SAMPLES = members({"schema": SCHEMA, "timestamp": STAMP_TEXT, "mono_ns": integer(1, 2**63),
                    "groups": table(LABEL, group_of_samples)})
 
+# -- GetState --------------------------------------------------------------------------------------
+
+CHANNEL = members({
+    "name": text(1), "dialect": one_of("native"), "attached": boolean, "session": null_or(UUID_TEXT),
+    "since": null_or(STAMP_TEXT), "dropped": members({"metrics": COUNT, "samples": COUNT}),
+} | {name: COUNT for name in ("bytes_in", "bytes_out", "queue_bytes", "malformed", "oversize", "refused")})
+
+JOB = members({
+    "id": text(1, 128), "action": text(1), "state": one_of("running"), "started_at": STAMP_TEXT, "elapsed_ms": COUNT,
+    "deadline_in_ms": null_or(COUNT), "cancellable": boolean, "output_bytes": null_or(COUNT), "response": anything})
+
+
+def collector_state(where, v):
+    members({"name": LABEL, "ok": null_or(boolean), "error": null_or(text(1, 160)), "duration_us": null_or(COUNT),
+             "period_ms": COUNT, "age_ms": null_or(COUNT), "failures": COUNT})(where, v)
+    need((v["ok"] is False) == (v["error"] is not None), where, "an error, or none")
+
+
+STATE = members({
+    "channels": array(CHANNEL, 1, 8), "subscriptions": one_of([]), "jobs": array(JOB, 0, 64),
+    "collectors": array(collector_state, 1), "events": one_of({}), "fs_frozen": one_of(False),
+    "thaw_in_ms": one_of(None), "config_loaded_at": STAMP_TEXT,
+    "cost": members({"cpu_ms": null_or(COUNT), "rss_bytes": null_or(integer(1)), "wakeups": null_or(COUNT)})})
+
 DATA = {
     "Describe": DESCRIPTION,
     "GetSamples": SAMPLES,
+    "GetState": STATE,
     "Ping": members(HELLO | {"jobs": COUNT, "uptime_s": COUNT}),
     "GetMetrics": metrics_data,
     "SystemInfo": members(SYSTEM_INFO),

@@ -9,13 +9,13 @@ import pytest
 import schema
 from harness import GOLDEN, command
 
-READS = {"Describe", "GetMetrics", "GetSamples", "OsInfo", "Ping", "ProcessList", "ProcessTop", "SystemInfo"}
+READS = {"Describe", "GetMetrics", "GetSamples", "GetState", "OsInfo", "Ping", "ProcessList", "ProcessTop", "SystemInfo"}
 
 # Monitor actions that this version knows but cannot carry out yet.
 LATER = {"CheckApplicationUpdates", "CheckDiskSpace", "CheckLinuxUpdates", "CheckResourceOptimization",
          "CheckSpecificAppUpdates", "EstimateUpdateSize", "FsFreezeStatus", "GetApplicationDetails",
          "GetAvailableUpdates", "GetHealth", "GetInstalledApplicationsWMI", "GetLinuxSecurityUpdates",
-         "GetPendingLinuxUpdates", "GetSecurityUpdates", "GetState", "JobCancel", "JobStatus",
+         "GetPendingLinuxUpdates", "GetSecurityUpdates", "JobCancel", "JobStatus",
          "PackageList", "PackageSearch", "RunAllHealthChecks", "RunHealthCheck", "ServiceList", "Subscribe",
          "Unsubscribe", "UserList"}
 

@@ -53,6 +53,7 @@ unit_tests = \
 	tests/unit/test_show \
 	tests/unit/test_socket \
 	tests/unit/test_spec \
+	tests/unit/test_state \
 	tests/unit/test_systemd \
 	tests/unit/test_tcp \
 	tests/unit/test_temperature \
