@@ -16,6 +16,7 @@
 #include "collectors/agent.h"
 #include "collectors/os.h"
 #include "commands/request.h"
+#include "exec/asker.h"
 #include "proto/json_write.h"
 #include "reports/facts.h"
 #include "reports/metrics.h"
@@ -48,6 +49,7 @@ struct vmv_agent {
 	int64_t began_real_ms, config_real_ms; /* since 1970; the configuration was read */
 
 	struct vmv_metrics_options metrics_options;
+	struct vmv_ask_pool *asker;
 	struct vmv_keeper *keeper;
 	struct vmv_os_sample os;
 	char vm_id[VMV_VM_ID_SIZE];
@@ -284,6 +286,48 @@ static void on_addresses_changed(void *arg)
 		vmv_session_addresses_changed(a->sessions[i]);
 }
 
+/* -- the helper
+ * --------------------------------------------------------------------------------------------- */
+
+static void on_answer(void *arg)
+{
+	struct vmv_agent *a = arg;
+
+	vmv_keeper_poke(a->keeper);
+}
+
+static void on_stuck(void *arg, const char *question, bool is_stuck, uint64_t waited_ms)
+{
+	const struct vmv_log_field fields[] = {
+		{ "VMVITALS_EVENT", is_stuck ? "stuck" : "unstuck" },
+		{ "VMVITALS_QUESTION", question },
+		{ NULL, NULL },
+	};
+
+	(void)arg;
+	if (is_stuck)
+		vmv_log_entry(VMV_LOG_NOTICE, SUBSYS, VMV_MSG_STUCK, fields,
+			      "no answer to '%s' for %llu ms: left alone until there is one",
+			      question, (unsigned long long)waited_ms);
+	else
+		vmv_log_entry(VMV_LOG_NOTICE, SUBSYS, VMV_MSG_STUCK, fields,
+			      "'%s' is stuck no longer, after %llu ms", question,
+			      (unsigned long long)waited_ms);
+}
+
+static const struct vmv_ask_calls ask_calls = { .wake = on_answer, .stuck = on_stuck };
+
+/* The helper sees this machine as it is: it knows nothing of another root. */
+static bool start_asker(struct vmv_agent *a)
+{
+	if (strcmp(a->config->root, "/") != 0 || !*a->config->helper)
+		return true;
+	a->asker = vmv_ask_pool_new(a->base, a->clock, a->config->helper, &ask_calls, a);
+	if (a->asker)
+		a->root.asker = vmv_ask_pool_asker(a->asker);
+	return a->asker != NULL;
+}
+
 /* -- shutdown
  * ------------------------------------------------------------------------------------------- */
 
@@ -379,6 +423,8 @@ static void take_options(struct vmv_agent *a)
 		.exclude = (const char *const *)a->config->exclude.items,
 		.n_exclude = a->config->exclude.n,
 	};
+	a->root.critical_units = (const char *const *)a->config->critical_units.items;
+	a->root.n_critical_units = a->config->critical_units.n;
 	a->env.config = a->config;
 }
 
@@ -494,8 +540,9 @@ static void reload(struct vmv_agent *a)
 		return;
 	}
 	list_changes(old, fresh, changes, sizeof(changes));
-	if (strcmp(old->root, fresh->root) != 0 || strcmp(old->vm_id, fresh->vm_id) != 0)
-		vmv_log(VMV_LOG_NOTICE, SUBSYS, "root and vm_id take a restart");
+	if (strcmp(old->root, fresh->root) != 0 || strcmp(old->vm_id, fresh->vm_id) != 0 ||
+	    strcmp(old->helper, fresh->helper) != 0)
+		vmv_log(VMV_LOG_NOTICE, SUBSYS, "root, vm_id and helper take a restart");
 	a->config = fresh;
 	a->config_real_ms = vmv_real_ms(a->clock);
 	take_options(a);
@@ -591,6 +638,8 @@ static int build(struct vmv_agent *a, struct vmv_err *err)
 	if (vmv_schema(vmv_collectors, a->schema) < 0)
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	take_options(a);
+	if (!start_asker(a))
+		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	a->keeper = vmv_keeper_new(a->base, a->clock, &a->root, &a->metrics_options);
 	if (!a->keeper)
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
@@ -659,6 +708,7 @@ void vmv_agent_free(struct vmv_agent *a)
 	while (a->n_sessions > 0)
 		vmv_session_free(a->sessions[--a->n_sessions]);
 	vmv_keeper_free(a->keeper);
+	vmv_ask_pool_free(a->asker);
 	for (size_t i = 0; i < VMV_COUNTOF(events); i++)
 		if (*events[i])
 			event_free(*events[i]);

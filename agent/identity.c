@@ -77,7 +77,7 @@ static int keep_row(struct vmv_sink *sink, const char *id, const void *sample)
 void vmv_os_read(const struct vmv_root *root, struct vmv_os_sample *ret)
 {
 	const struct vmv_collector *c = &vmv_collector_os;
-	struct keep k = { { keep_row }, ret };
+	struct keep k = { { .row = keep_row }, ret };
 	void *state = c->open ? c->open(root) : NULL;
 
 	memset(ret, 0, sizeof(*ret));

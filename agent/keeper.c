@@ -16,7 +16,7 @@
 /* Slices of a reading are strung together for so long, and so many, then the loop sees to everybody
  * else: a request is answered within two of these. */
 #define TURN_NS	   100000
-#define TURN_STEPS 8
+#define TURN_STEPS 4
 
 struct waiter {
 	struct waiter *next;

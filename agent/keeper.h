@@ -28,6 +28,9 @@ int vmv_keeper_ask(struct vmv_keeper *k, const struct vmv_ask *ask, vmv_view_cb 
 /* The asker has an answer: a reading that waits for it goes on. */
 void vmv_keeper_poke(struct vmv_keeper *k);
 
+/* The asker has news: a reading that waits for it goes on, in a later turn. */
+void vmv_keeper_poke(struct vmv_keeper *k);
+
 /* Those who wait with this arg are not called any more. */
 void vmv_keeper_forget(struct vmv_keeper *k, const void *arg);
 

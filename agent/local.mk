@@ -17,12 +17,12 @@ agent_libagent_a_SOURCES = \
 	agent/settings.c agent/settings.h \
 	agent/state.c agent/state.h
 agent_libagent_a_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' \
-	$(EVENT_CFLAGS) $(JSONC_CFLAGS) $(LIBSYSTEMD_CFLAGS)
+	-DVMV_HELPER_PATH='"$(pkglibexecdir)/vmvitals-helper"' \
+	$(EVENT_CFLAGS) $(JSONC_CFLAGS)
 
 agent_libs = agent/libagent.a commands/libcommands.a reports/libreports.a \
 	collectors/libcollectors.a exec/libexec.a virtio/libvirtio.a watch/libwatch.a proto/libproto.a \
-	base/libbase.a $(EVENT_LIBS) $(JSONC_LIBS) $(LIBUDEV_LIBS) $(MNL_LIBS) $(MOUNT_LIBS) $(INIH_LIBS) \
-	$(NETTLE_LIBS) $(LIBSYSTEMD_LIBS)
+	base/libbase.a $(EVENT_LIBS) $(JSONC_LIBS) $(LIBUDEV_LIBS) $(MNL_LIBS) $(INIH_LIBS) $(NETTLE_LIBS)
 
 sbin_PROGRAMS += vmvitalsd
 vmvitalsd_SOURCES = agent/main.c

@@ -2,18 +2,32 @@
 #include "agent/options.h"
 #include "agent/settings.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/log.h"
 
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 
 /* libevent says on its own what we find out from return values. */
 static void on_libevent(int severity, const char *text)
 {
 	vmv_log(severity == EVENT_LOG_ERR ? VMV_LOG_ERROR : VMV_LOG_DEBUG, "libevent", "%s", text);
+}
+
+/* Descriptors of /proc/PID/stat stay open; the usual soft limit of 1,024 is for programs that use
+ * select(2), and we do not. */
+static void raise_nofile(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= VMV_NOFILE_WANTED)
+		return;
+	limit.rlim_cur = limit.rlim_max < VMV_NOFILE_WANTED ? limit.rlim_max : VMV_NOFILE_WANTED;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 static int serve(const struct vmv_options *o, struct vmv_config *config)
@@ -24,6 +38,7 @@ static int serve(const struct vmv_options *o, struct vmv_config *config)
 	int r;
 
 	event_set_log_callback(on_libevent);
+	raise_nofile();
 	(void)sigaction(SIGPIPE, &ignore, NULL); /* a write to a peer that left says EPIPE */
 	r = vmv_agent_new(&agent, o, config, secure_getenv("INFINIBAY_VM_ID"), &err);
 	if (r == 0) {

@@ -8,8 +8,12 @@
 #include "virtio/spec.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define UNIT_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._@:-"
+#define UNIT_NAME_MAX	(255 - strlen(".automount")) /* systemd's bound, without a suffix */
 
 static const char *const levels[] = {
 	[VMV_MONITOR] = "monitor",
@@ -46,6 +50,14 @@ static int check_vm_id(const char *value, struct vmv_err *err)
 	return 0;
 }
 
+static int check_helper(const char *value, struct vmv_err *err)
+{
+	if (*value == '/')
+		return 0;
+	return vmv_fail(err, VMV_E_RANGE, EINVAL, "[agent] helper: '%.60s' is no absolute path",
+			value);
+}
+
 static int check_action(const char *value, struct vmv_err *err)
 {
 	if (vmv_command_find(value) || strcmp(value, "UnsafeCommand") == 0)
@@ -55,6 +67,39 @@ static int check_action(const char *value, struct vmv_err *err)
 			value);
 }
 
+static const char *const unit_types[] = {
+	".automount", ".device", ".mount", ".path",   ".scope", ".service",
+	".slice",     ".socket", ".swap",  ".target", ".timer",
+};
+
+/* What systemd tells types of units by; NULL when there is none of these. */
+static const char *unit_suffix(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+
+	for (size_t i = 0; dot && i < VMV_COUNTOF(unit_types); i++)
+		if (strcmp(dot, unit_types[i]) == 0)
+			return dot;
+	return NULL;
+}
+
+static int check_unit(const char *value, struct vmv_err *err)
+{
+	const char *suffix = unit_suffix(value);
+	size_t len = suffix ? (size_t)(suffix - value) : strlen(value);
+
+	if (value[strspn(value, UNIT_CHARACTERS)] != '\0')
+		return vmv_fail(err, VMV_E_RANGE, EINVAL,
+				"[health] critical_units: '%.60s' has other characters than "
+				"A-Z a-z 0-9 . _ @ : -",
+				value);
+	/* a template, "getty@.service", is nothing that runs */
+	if (len == 0 || value[0] == '@' || value[len - 1] == '@' || len > UNIT_NAME_MAX)
+		return vmv_fail(err, VMV_E_RANGE, EINVAL,
+				"[health] critical_units: '%.60s' is not the name of a unit",
+				value);
+	return 0;
+}
 #define PLACE(member) .place_offset = offsetof(struct vmv_config, member)
 
 const struct vmv_setting vmv_agent_settings[] = {
@@ -72,6 +117,11 @@ const struct vmv_setting vmv_agent_settings[] = {
 	  .help = "error, warning, notice, info or debug; per subsystem: info,channel=debug." },
 	{ "agent", "root", VMV_SETTING(VMV_SET_TEXT, root), .option = "root", .fallback = "/",
 	  .unit = "DIR", .help = "Where proc/, sys/ and etc/ are found." },
+	{ "agent", "helper", VMV_SETTING(VMV_SET_TEXT, helper), .option = "helper",
+	  .fallback = VMV_HELPER_PATH, .unit = "PATH", .check = check_helper,
+	  .help = "The program that is asked what may block, such as the size of a network "
+		  "filesystem; "
+		  "empty: nobody." },
 	{ "agent", "stop_grace", VMV_SETTING(VMV_SET_U64, stop_grace_s), .max = 60, .fallback = "5",
 	  .unit = "S",
 	  .help = "Seconds that running commands get to finish when the agent stops." },
@@ -87,6 +137,10 @@ const struct vmv_setting vmv_agent_settings[] = {
 	{ "health", "interval", VMV_SETTING(VMV_SET_U64, health_interval_s), .min = 10, .max = 3600,
 	  .fallback = "60", .unit = "S",
 	  .help = "Seconds between evaluations of the agent's health." },
+	{ "health", "critical_units", VMV_SETTING(VMV_SET_LIST, critical_units), .fallback = "",
+	  .unit = "UNIT", .check = check_unit,
+	  .help = "Units of systemd that are reported whatever their state; blanks separate "
+		  "names, without a suffix they are services." },
 
 	{ "network", "exclude", VMV_SETTING(VMV_SET_LIST, exclude),
 	  .fallback = "docker* br-* veth* virbr* cni* flannel* cali* lxc* podman* kube-*",
@@ -144,6 +198,24 @@ static int apply(struct vmv_config *c, const struct vmv_overrides *o, struct vmv
 	return 0;
 }
 
+static int complete_units(struct vmv_list *units, struct vmv_err *err)
+{
+	if (units->n > VMV_CRITICAL_UNITS)
+		return vmv_fail(err, VMV_E_RANGE, EINVAL,
+				"[health] critical_units: more than %d units", VMV_CRITICAL_UNITS);
+	for (size_t i = 0; i < units->n; i++) {
+		char *whole;
+
+		if (unit_suffix(units->items[i]))
+			continue;
+		if (asprintf(&whole, "%s.service", units->items[i]) < 0)
+			return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
+		free(units->items[i]);
+		units->items[i] = whole;
+	}
+	return 0;
+}
+
 /* One channel may be written in two ways: names tell. */
 static int check_whole(const struct vmv_config *c, struct vmv_err *err)
 {
@@ -181,6 +253,8 @@ int vmv_config_load(struct vmv_config **ret, const char *path, const struct vmv_
 		r = apply(c, o, err);
 	if (r == 0)
 		r = check_whole(c, err);
+	if (r == 0)
+		r = complete_units(&c->critical_units, err);
 	if (r < 0) {
 		vmv_config_free(c);
 		return r;

@@ -14,6 +14,7 @@ struct vmv_config {
 	char *vm_id;	 /* "" means: found by agent/identity.c */
 	char *log_level; /* base/log.h */
 	char *root;
+	char *helper; /* path of the program */
 	uint64_t stop_grace_s;
 	/* [metrics] */
 	uint64_t interval_s;
@@ -21,6 +22,7 @@ struct vmv_config {
 	bool has_cmdline;
 	/* [health] */
 	uint64_t health_interval_s;
+	struct vmv_list critical_units; /* with their suffix: "ssh.service" */
 	/* [network] */
 	struct vmv_list exclude;
 	bool report_ipv6;

@@ -54,13 +54,26 @@
 #define VMV_CPU_AGE_MIN_MS     500    /* the older of the two readings is at least so old */
 #define VMV_CPU_AGE_MAX_MS     120000 /* and at most so old */
 #define VMV_REUSE_MS	       1000   /* GetMetrics takes a reading that is so young */
-#define VMV_SCAN_SLICE	       64     /* processes per turn of the loop */
-#define VMV_CPUS_MAX	       4096   /* rows beyond these bounds are counted and left out */
+#define VMV_SCAN_SLICE	       16     /* processes per slice */
+#define VMV_LIST_AGE_MS	       60000  /* /proc is listed again at the latest */
+#define VMV_KEPT_STATS_MAX     8192   /* descriptors of /proc/PID/stat that stay open */
+#define VMV_NOFILE_RESERVE     512    /* descriptors for everything else */
+#define VMV_NOFILE_WANTED      (VMV_KEPT_STATS_MAX + VMV_NOFILE_RESERVE) /* soft limit we ask for */
+#define VMV_CPUS_MAX	       4096 /* rows beyond these bounds are counted and left out */
 #define VMV_DISKS_MAX	       1024
 #define VMV_INTERFACES_MAX     1024
 #define VMV_PROCESSES_MAX      (1u << 22) /* pid_max of the kernel */
 #define VMV_ROWS_MAX	       (1u << 22) /* of one group in memory; left out and counted beyond */
 #define VMV_SOCKETS_MAX	       (1u << 20)
+#define VMV_CGROUPS_MAX	       4096	     /* further ones are not looked at, but counted */
+#define VMV_CGROUP_DEPTH       8	     /* below it nothing is looked at; parents include it */
+#define VMV_CGROUP_ROWS	       512	     /* the others are counted and left out */
+#define VMV_CGROUP_SLICE       32	     /* per turn of the loop */
+#define VMV_CGROUP_PATH_MAX    400	     /* bytes; longer ones are counted and left out */
+#define VMV_CRITICAL_UNITS     64	     /* more are a configuration error */
+#define VMV_FAILED_UNITS       256	     /* rows; further ones are only counted */
+#define VMV_SESSIONS_MAX       256	     /* further ones are left out */
+#define VMV_UTMP_MAX	       (1 * VMV_MIB) /* a larger file is an error */
 #define VMV_METRICS_MOUNTS     64
 #define VMV_METRICS_INTERFACES 64
 #define VMV_METRICS_ADDRESSES  16
@@ -76,6 +89,8 @@
 #define VMV_ASK_WORKERS	    4	 /* processes at once; with all stuck the rest is -EBUSY */
 #define VMV_ASK_ANSWER_MAX  (64 * VMV_KIB) /* bytes; a longer one is -EFBIG */
 #define VMV_ASK_IDLE_MS	    10000	   /* then a worker without work ends */
+
+#define VMV_ASK_QUESTION_MAX (8 * VMV_KIB) /* bytes; a longer one is -EINVAL */
 
 #define VMV_CONFIG_FILE_MAX (64 * VMV_KIB)
 

@@ -7,6 +7,7 @@ base_libbase_a_SOURCES = \
 	base/clock.c base/clock.h \
 	base/settings.c base/settings.h \
 	base/err.c base/err.h \
+	base/journal.c base/journal.h \
 	base/limits.h \
 	base/log.c base/log.h \
 	base/metric.h \
@@ -14,4 +15,4 @@ base_libbase_a_SOURCES = \
 	base/root.c base/root.h \
 	base/utf8.c base/utf8.h \
 	base/uuid.c base/uuid.h
-base_libbase_a_CPPFLAGS = $(AM_CPPFLAGS) $(INIH_CFLAGS) $(LIBSYSTEMD_CFLAGS)
+base_libbase_a_CPPFLAGS = $(AM_CPPFLAGS) $(INIH_CFLAGS)

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/journal.h"
 #include "base/num.h"
 
 #include <errno.h>
@@ -10,20 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
-
-#ifdef HAVE_LIBSYSTEMD
-#define SD_JOURNAL_SUPPRESS_LOCATION /* it would name this file for every entry */
-#include <systemd/sd-journal.h>
-#endif
 
 #define MESSAGE_SIZE   1024
 #define OVERRIDES_MAX  16
 #define SUBSYS_SIZE    24
 #define FIELD_TEXT_MAX 4096
-#define JOURNAL_SOCKET "/run/systemd/journal/socket"
 
 struct override {
 	char subsys[SUBSYS_SIZE];
@@ -42,8 +37,8 @@ static struct {
 	const char *identifier;
 	struct levels levels;
 	bool is_journal; /* standard error leads to the journal */
-	bool has_socket; /* and it takes structured entries, too */
-} state = { .identifier = "vmvitals", .levels = { .common = VMV_LOG_INFO } };
+	int journal;	 /* the socket for structured entries to it; -1: none */
+} state = { .identifier = "vmvitals", .levels = { .common = VMV_LOG_INFO }, .journal = -1 };
 
 static const struct {
 	const char *name;
@@ -69,8 +64,8 @@ void vmv_log_open(const char *identifier)
 {
 	state.identifier = identifier;
 	state.is_journal = stderr_is_journal();
-	/* without it libsystemd drops entries and says that all is well */
-	state.has_socket = state.is_journal && access(JOURNAL_SOCKET, F_OK) == 0;
+	vmv_closep(&state.journal);
+	state.journal = state.is_journal ? vmv_journal_open() : -1;
 }
 
 static bool find_level(const char *name, size_t len, enum vmv_log_level *ret)
@@ -136,61 +131,49 @@ bool vmv_log_wants(enum vmv_log_level level, const char *subsys)
 	return level <= state.levels.common;
 }
 
-#ifdef HAVE_LIBSYSTEMD
-static void add(struct iovec *iov, int *n, char **texts, const char *name, const char *value)
-{
-	char *text;
-
-	if (!value || strlen(value) > FIELD_TEXT_MAX || asprintf(&text, "%s=%s", name, value) < 0)
-		return;
-	texts[*n] = text;
-	iov[(*n)++] = (struct iovec){ text, strlen(text) };
-}
-
 static bool to_journal(enum vmv_log_level level, const char *subsys, const char *message_id,
 		       const struct vmv_log_field *fields, const char *message)
 {
-	struct iovec iov[VMV_LOG_FIELDS_MAX + 5];
-	char *texts[VMV_LOG_FIELDS_MAX + 5];
 	char priority[2] = { (char)('0' + (int)level), '\0' };
-	int n = 0;
-	bool ok;
+	struct vmv_log_field all[VMV_JOURNAL_FIELDS_MAX] = {
+		{ "MESSAGE", message },
+		{ "PRIORITY", priority },
+		{ "SYSLOG_IDENTIFIER", state.identifier },
+		{ "VMVITALS_SUBSYSTEM", subsys },
+		{ "MESSAGE_ID", message_id },
+	};
+	size_t n = 5;
 
-	add(iov, &n, texts, "MESSAGE", message);
-	add(iov, &n, texts, "PRIORITY", priority);
-	add(iov, &n, texts, "SYSLOG_IDENTIFIER", state.identifier);
-	add(iov, &n, texts, "VMVITALS_SUBSYSTEM", subsys);
-	add(iov, &n, texts, "MESSAGE_ID", message_id);
-	for (int i = 0; fields && fields[i].name && i < VMV_LOG_FIELDS_MAX; i++)
-		add(iov, &n, texts, fields[i].name, fields[i].value);
-	ok = n > 0 && sd_journal_sendv(iov, n) == 0;
-	while (n > 0)
-		free(texts[--n]);
-	return ok;
+	for (size_t i = 0; fields && fields[i].name && i < VMV_LOG_FIELDS_MAX; i++)
+		if (fields[i].value && strlen(fields[i].value) <= FIELD_TEXT_MAX)
+			all[n++] = fields[i];
+	return vmv_journal_send(state.journal, VMV_JOURNAL_SOCKET, all, n) == 0;
 }
-#else
-static bool to_journal(enum vmv_log_level level, const char *subsys, const char *message_id,
-		       const struct vmv_log_field *fields, const char *message)
+
+/* The stream to journald. While nobody reads there the line is lost: an agent that waits for
+ * journald is worse. */
+static void to_stream(enum vmv_log_level level, const char *subsys, const char *message)
 {
-	(void)level;
-	(void)subsys;
-	(void)message_id;
-	(void)fields;
-	(void)message;
-	return false;
+	char line[MESSAGE_SIZE + SUBSYS_SIZE + 16];
+	int len = snprintf(line, sizeof(line), "<%d>%s: %s", (int)level, subsys, message);
+	size_t n = len < (int)sizeof(line) ? (size_t)len : sizeof(line) - 1;
+
+	line[n++] = '\n';
+	if (send(STDERR_FILENO, line, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == ENOTSOCK)
+		(void)!write(STDERR_FILENO, line, n);
 }
-#endif
 
 static void to_stderr(enum vmv_log_level level, const char *subsys, const char *message)
 {
-	if (state.is_journal)
-		(void)fprintf(stderr, "<%d>%s: %s\n", (int)level, subsys, message);
-	else
-		(void)fprintf(stderr, "%s: %s%s: %s\n", state.identifier,
-			      level <= VMV_LOG_ERROR	 ? "error: "
-			      : level == VMV_LOG_WARNING ? "warning: "
-							 : "",
-			      subsys, message);
+	if (state.is_journal) {
+		to_stream(level, subsys, message);
+		return;
+	}
+	(void)fprintf(stderr, "%s: %s%s: %s\n", state.identifier,
+		      level <= VMV_LOG_ERROR	 ? "error: "
+		      : level == VMV_LOG_WARNING ? "warning: "
+						 : "",
+		      subsys, message);
 }
 
 /* Text from outside may be part of a message: it must not forge a second line. */
@@ -215,7 +198,7 @@ void vmv_log_entry(enum vmv_log_level level, const char *subsys, const char *mes
 	(void)vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
 	flatten(message);
-	if (!state.has_socket || !to_journal(level, subsys, message_id, fields, message))
+	if (state.journal < 0 || !to_journal(level, subsys, message_id, fields, message))
 		to_stderr(level, subsys, message);
 	errno = saved;
 }

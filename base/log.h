@@ -24,8 +24,8 @@ struct vmv_log_field {
 #define VMV_LOG_FIELDS_MAX 16
 
 /* To the journal when standard error is connected to it, else lines on standard error; with
- * a priority prefix "<6>" where they lead to the journal all the same (without libsystemd or
- * journald's socket).
+ * a priority prefix "<6>" where they lead to the journal all the same (its socket is not there, or
+ * does not keep up). Never waits for the journal: what neither way takes is lost.
  * identifier is borrowed for ever. */
 void vmv_log_open(const char *identifier);
 

@@ -32,6 +32,7 @@ int vmv_root_open(struct vmv_root *ret, const char *prefix, struct vmv_err *err)
 	vmv_autoclose int top = open(prefix, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	vmv_autoclose int proc = -1;
 	vmv_autoclose int sys = -1;
+	bool is_live;
 	int etc;
 
 	if (top < 0)
@@ -47,8 +48,9 @@ int vmv_root_open(struct vmv_root *ret, const char *prefix, struct vmv_err *err)
 				strerror(errno));
 
 	etc = open_dir(top, "etc"); /* optional */
+	is_live = is_procfs(proc); /* before proc is taken: initializers have no order */
 	*ret = (struct vmv_root){
-		.is_live = is_procfs(proc),
+		.is_live = is_live,
 		.top = VMV_TAKE(top, -1),
 		.proc = VMV_TAKE(proc, -1),
 		.sys = VMV_TAKE(sys, -1),
@@ -136,15 +138,12 @@ static int grow(char **buf, size_t *cap, size_t max)
 	return 0;
 }
 
-int vmv_read_table_at(int dirfd, const char *path, char **buf, size_t *cap, size_t max)
+int vmv_read_table_fd(int fd, char **buf, size_t *cap, size_t max)
 {
-	vmv_autoclose int fd = open_file(dirfd, path);
 	size_t len = 0;
 	ssize_t n;
 	int r;
 
-	if (fd < 0)
-		return fd;
 	if (max >= INT_MAX)
 		max = INT_MAX - 1;
 	for (;;) {
@@ -153,7 +152,7 @@ int vmv_read_table_at(int dirfd, const char *path, char **buf, size_t *cap, size
 			if (r < 0)
 				return r;
 		}
-		n = read_some(fd, *buf + len, *cap - 1 - len, -1);
+		n = read_some(fd, *buf + len, *cap - 1 - len, (off_t)len);
 		if (n < 0)
 			return (int)n;
 		if (n == 0)
@@ -164,4 +163,11 @@ int vmv_read_table_at(int dirfd, const char *path, char **buf, size_t *cap, size
 	}
 	(*buf)[len] = '\0';
 	return (int)len;
+}
+
+int vmv_read_table_at(int dirfd, const char *path, char **buf, size_t *cap, size_t max)
+{
+	vmv_autoclose int fd = open_file(dirfd, path);
+
+	return fd < 0 ? fd : vmv_read_table_fd(fd, buf, cap, max);
 }

@@ -19,6 +19,9 @@ struct vmv_root {
 	 * False for a recorded tree, where it would be another one's. */
 	bool is_live;
 	struct vmv_asker *asker; /* borrowed; NULL: nobody answers what may block */
+	/* Names of units ("ssh.service") that are reported whatever their state; borrowed. */
+	const char *const *critical_units;
+	size_t n_critical_units;
 };
 
 #define VMV_ROOT_NONE ((struct vmv_root){ .top = -1, .proc = -1, .sys = -1, .etc = -1 })
@@ -49,6 +52,10 @@ int vmv_read_fd(int fd, char *buf, size_t cap);
  * Returns the length in bytes, NUL-terminated, or negative errno as above; -ENOMEM. Rows are
  * whole, but may come from different moments. */
 int vmv_read_table_at(int dirfd, const char *path, char **buf, size_t *cap, size_t max);
+
+/* The same on a descriptor that stays open, from offset 0 (pread), for tables that are read again
+ * and again. */
+int vmv_read_table_fd(int fd, char **buf, size_t *cap, size_t max);
 
 /* A sysfs attribute of one line: the text without its trailing newline and blanks, cut to
  * cap - 1 bytes. Returns the length or negative errno. */

@@ -15,6 +15,8 @@ struct vmv_root;
  * row; both are borrowed for the length of the call. Returns 0, or negative errno, which
  * ends the reading and is returned by it. */
 struct vmv_sink {
+	uint64_t reading; /* number of the reading: groups that share a state can tell whether what
+			     the other one left there is of this one */
 	int (*row)(struct vmv_sink *sink, const char *id, const void *sample);
 };
 

@@ -1,12 +1,14 @@
 #include "collectors/cpu.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/root.h"
+#include "collectors/cpu_steady.h"
+#include "collectors/keyed.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 #define TEXT_START  16384 /* bytes; doubles when the text does not fit */
 #define TEXT_MAX    (4 * VMV_MIB)
 #define COLUMNS_MIN 4 /* user, nice, system, idle: what every kernel has */
+#define FRESH_NS    (VMV_SAMPLE_PERIOD_MIN * UINT64_C(1000000)) /* no reading follows so soon */
 
 #define TIME(type, member, metric, mode, src, text)                                               \
 	VMV_FIELD(type, member, metric, "mode=\"" mode "\"", VMV_COUNTER, VMV_UNIT_SECONDS, 0.01, \
@@ -71,6 +74,9 @@ static const struct vmv_field stat_fields[] = {
 	STAT(procs_running, "node_procs_running", VMV_GAUGE, VMV_UNIT_NONE, "Runnable threads."),
 	STAT(procs_blocked, "node_procs_blocked", VMV_GAUGE, VMV_UNIT_NONE,
 	     "Threads waiting for I/O to complete."),
+	VMV_FIELD(struct vmv_stat_sample, backward_steps, "vmvitals_cpu_backward_steps_total", NULL,
+		  VMV_COUNTER, VMV_UNIT_NONE, 0, "cpuN, all columns",
+		  "Times that the kernel counted a CPU's time backwards, since the agent's start."),
 };
 
 /* Lines of one number: "ctxt 1990473". intr and softirq go on with one number per source. */
@@ -98,7 +104,8 @@ static int parse_number(const char *s, uint64_t *ret, const char **end)
 {
 	uint64_t v;
 
-	if (*s != ' ' || vmv_parse_u64(s + strspn(s, " "), &v, &s) < 0 || (*s != ' ' && *s != '\n'))
+	if (*s != ' ' || vmv_keyed_number(s + strspn(s, " "), &v, &s) < 0 ||
+	    (*s != ' ' && *s != '\n'))
 		return -EINVAL;
 	*ret = v;
 	*end = s;
@@ -192,115 +199,134 @@ int vmv_stat_parse(const char *text, struct vmv_stat_sample *ret, vmv_cpu_row *r
 	return 0;
 }
 
-/* Each of the two collectors has its own: they may run at different rates. */
-struct stat_file {
+/* What both collectors share. */
+struct stat_state {
 	int fd; /* -1 until it could be opened */
 	char *text;
 	size_t cap;
+	struct vmv_cpu_steady steady;
+	struct vmv_cpu_mark all;
+	struct vmv_stat_sample sample; /* of the newest reading */
+	uint64_t fresh_until_ns;       /* 0: it was told already */
 };
 
 static void stat_close(void *state)
 {
-	struct stat_file *f = state;
+	struct stat_state *t = state;
 
-	if (!f)
+	if (!t)
 		return;
-	vmv_closep(&f->fd);
-	free(f->text);
-	free(f);
+	vmv_closep(&t->fd);
+	vmv_cpu_steady_done(&t->steady);
+	free(t->text);
+	free(t);
 }
 
 static void *stat_open(const struct vmv_root *root)
 {
-	struct stat_file *f = malloc(sizeof(*f));
+	struct stat_state *t = calloc(1, sizeof(*t));
 	char *text = malloc(TEXT_START);
 
-	if (!f || !text) {
-		free(f);
+	(void)root;
+	if (!t || !text) {
+		free(t);
 		free(text);
 		return NULL;
 	}
-	*f = (struct stat_file){
-		.fd = openat(root->proc, "stat", O_RDONLY | O_CLOEXEC),
-		.text = text,
-		.cap = TEXT_START,
-	};
-	return f;
+	t->fd = -1;
+	t->text = text;
+	t->cap = TEXT_START;
+	vmv_cpu_mark_init(&t->all);
+	return t;
 }
 
-static int grow(struct stat_file *f)
+static int grow(struct stat_state *t)
 {
 	char *bigger;
 
-	if (f->cap >= TEXT_MAX)
+	if (t->cap >= TEXT_MAX)
 		return -EFBIG;
-	bigger = realloc(f->text, f->cap * 2);
+	bigger = realloc(t->text, t->cap * 2);
 	if (!bigger)
 		return -ENOMEM;
-	f->text = bigger;
-	f->cap *= 2;
+	t->text = bigger;
+	t->cap *= 2;
 	return 0;
 }
 
 /* The whole text by one read(2); when it turns out too long (the intr line of a machine with
  * many CPUs), what was read is thrown away and read anew. */
-static int read_whole(struct stat_file *f, const struct vmv_root *root)
+static int read_whole(struct stat_state *t, const struct vmv_root *root)
 {
 	int r;
 
-	if (f->fd < 0)
-		f->fd = openat(root->proc, "stat", O_RDONLY | O_CLOEXEC);
-	if (f->fd < 0)
-		return -errno;
-	while ((r = vmv_read_fd(f->fd, f->text, f->cap)) == -EFBIG) {
-		r = grow(f);
+	while ((r = vmv_reread(&t->fd, root->proc, "stat", t->text, t->cap)) == -EFBIG) {
+		r = grow(t);
 		if (r < 0)
 			return r;
 	}
 	return r;
 }
 
-static int stat_read_text(struct stat_file *f, const struct vmv_root *root, struct vmv_err *err)
-{
-	int r = read_whole(f, root);
+struct rows {
+	struct vmv_cpu_steady *steady;
+	struct vmv_sink *sink; /* NULL: nobody asked for them */
+};
 
-	if (r >= 0)
-		return 0;
-	vmv_closep(&f->fd); /* a descriptor that failed is not trusted with the next reading */
-	f->fd = -1;
-	return vmv_fail(err, VMV_E_IO, -r, "cannot read /proc/stat: %s", strerror(-r));
+static int take_row(void *arg, unsigned cpu, const struct vmv_cpu_sample *sample)
+{
+	struct rows *rows = arg;
+	struct vmv_cpu_sample c = *sample;
+	char id[16];
+	int r = vmv_cpu_steady_settle(rows->steady, cpu, &c);
+
+	if (r < 0 || !rows->sink)
+		return r;
+	(void)snprintf(id, sizeof(id), "%u", cpu);
+	return rows->sink->row(rows->sink, id, &c);
 }
 
-static int cpu_row(void *arg, unsigned cpu, const struct vmv_cpu_sample *sample)
+/* Reads the file into the sample, and tells the rows of CPUs to sink, unless that is NULL. */
+static int read_stat(struct stat_state *t, const struct vmv_root *root, struct vmv_sink *sink,
+		     struct vmv_err *err)
 {
-	struct vmv_sink *sink = arg;
-	char id[16];
+	struct rows rows = { &t->steady, sink };
+	int r = read_whole(t, root);
 
-	(void)snprintf(id, sizeof(id), "%u", cpu);
-	return sink->row(sink, id, sample);
+	t->fresh_until_ns = 0;
+	if (r < 0)
+		return vmv_fail(err, VMV_E_IO, -r, "cannot read /proc/stat: %s", strerror(-r));
+	r = vmv_stat_parse(t->text, &t->sample, take_row, &rows, err);
+	if (r < 0)
+		return r;
+	(void)vmv_cpu_mark_settle(&t->all, &t->sample.all);
+	t->sample.backward_steps = t->steady.steps;
+	return 0;
 }
 
 static int cpu_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,
 		    struct vmv_err *err)
 {
-	struct stat_file *f = state;
-	struct vmv_stat_sample unused;
-	int r = stat_read_text(f, root, err);
-
-	return r < 0 ? r : vmv_stat_parse(f->text, &unused, cpu_row, sink, err);
-}
-
-static int stat_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,
-		     struct vmv_err *err)
-{
-	struct stat_file *f = state;
-	struct vmv_stat_sample s;
-	int r = stat_read_text(f, root, err);
+	struct stat_state *t = state;
+	int r = read_stat(t, root, sink, err);
 
 	if (r < 0)
 		return r;
-	r = vmv_stat_parse(f->text, &s, NULL, NULL, err);
-	return r < 0 ? r : sink->row(sink, "", &s);
+	t->fresh_until_ns = vmv_mono_ns(&vmv_clock_system) + FRESH_NS;
+	return 0;
+}
+
+/* What cpu read just now is of the same reading. Where only cpu was asked for, it stays untold, and
+ * must not be taken for the state of a later time. */
+static int stat_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,
+		     struct vmv_err *err)
+{
+	struct stat_state *t = state;
+	bool is_fresh = t->fresh_until_ns > vmv_mono_ns(&vmv_clock_system);
+	int r = is_fresh ? 0 : read_stat(t, root, NULL, err);
+
+	t->fresh_until_ns = 0;
+	return r < 0 ? r : sink->row(sink, "", &t->sample);
 }
 
 const struct vmv_collector vmv_collector_cpu = {
@@ -327,7 +353,6 @@ const struct vmv_collector vmv_collector_stat = {
 	.sample_size = sizeof(struct vmv_stat_sample),
 	.min_period_ms = VMV_SAMPLE_PERIOD_MIN,
 	.is_default = true,
-	.open = stat_open,
-	.close = stat_close,
+	.state_of = &vmv_collector_cpu,
 	.read = stat_read,
 };

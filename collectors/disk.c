@@ -1,6 +1,7 @@
 #include "collectors/disk.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/root.h"
@@ -15,9 +16,9 @@
 #define NAME_SIZE   64 /* bytes with NUL; the kernel's own bound is 32 */
 #define COLUMNS_MIN 11 /* what every kernel since 2.6.25 prints for disks and partitions */
 
-/* After so many readings all devices are looked up in sysfs again: a dm or md device gets its
- * members after it appeared. */
-#define LOOK_AGAIN 64
+/* After so long all devices are looked up in sysfs again: a dm or md device gets its members after
+ * it appeared, and disks of guests grow. */
+#define LOOK_MS 60000
 
 #define DISK(member, metric, kind, unit, scale, column, text)                      \
 	VMV_FIELD(struct vmv_disk_sample, member, metric, NULL, kind, unit, scale, \
@@ -48,6 +49,8 @@ static const struct vmv_field fields[] = {
 	TIME(weighted_io_ms, "node_disk_io_time_weighted_seconds_total", "11",
 	     "Time of requests in progress, summed over requests."),
 	COUNT(discards, "node_disk_discards_completed_total", "12", "Discards completed."),
+	COUNT(discards_merged, "node_disk_discards_merged_total", "13",
+	      "Discards merged into others."),
 	COUNT(discard_sectors, "node_disk_discarded_sectors_total", "14",
 	      "Sectors of 512 bytes discarded."),
 	TIME(discard_ms, "node_disk_discard_time_seconds_total", "15",
@@ -58,9 +61,18 @@ static const struct vmv_field fields[] = {
 	VMV_FIELD(struct vmv_disk_sample, is_whole, "vmvitals_disk_is_whole", NULL, VMV_GAUGE,
 		  VMV_UNIT_NONE, 0, "/sys/block",
 		  "1 for a disk of its own, 0 for partitions, members of others and the like."),
+	VMV_FIELD(struct vmv_disk_sample, size, "vmvitals_disk_size_bytes", NULL, VMV_GAUGE,
+		  VMV_UNIT_BYTES, 512, "/sys/block/*/size", "Size of the device."),
+	VMV_FIELD(struct vmv_disk_sample, rotational, "vmvitals_disk_rotational", NULL, VMV_GAUGE,
+		  VMV_UNIT_NONE, 0, "/sys/block/*/queue/rotational",
+		  "1 when the device says that it rotates, as virtual ones often do, else 0."),
+	VMV_FIELD(struct vmv_disk_sample, is_readonly, "vmvitals_disk_readonly", NULL, VMV_GAUGE,
+		  VMV_UNIT_NONE, 0, "/sys/block/*/ro", "1 when it cannot be written to, else 0."),
+	VMV_FIELD(struct vmv_disk_sample, model, "model", NULL, VMV_INFO, VMV_UNIT_NONE, 0,
+		  "/sys/block/*/device/model", "Model of a SCSI or NVMe disk."),
+	VMV_FIELD(struct vmv_disk_sample, serial, "serial", NULL, VMV_INFO, VMV_UNIT_NONE, 0,
+		  "/sys/block/*/serial, device/serial", "Serial number of a virtio or NVMe disk."),
 };
-
-#define NOWHERE SIZE_MAX
 
 /* Where a line's columns go; further ones of a later kernel are left alone. */
 static const size_t columns[] = {
@@ -76,7 +88,7 @@ static const size_t columns[] = {
 	offsetof(struct vmv_disk_sample, io_ms),
 	offsetof(struct vmv_disk_sample, weighted_io_ms),
 	offsetof(struct vmv_disk_sample, discards),
-	NOWHERE, /* discards merged */
+	offsetof(struct vmv_disk_sample, discards_merged),
 	offsetof(struct vmv_disk_sample, discard_sectors),
 	offsetof(struct vmv_disk_sample, discard_ms),
 	offsetof(struct vmv_disk_sample, flushes),
@@ -86,17 +98,20 @@ static const size_t columns[] = {
 /* s points behind the name. */
 static int parse_columns(const char *s, struct vmv_disk_sample *ret)
 {
-	struct vmv_disk_sample d;
-	uint64_t v;
+	struct vmv_disk_sample d = {
+		.size = VMV_UNSET,
+		.rotational = VMV_UNSET,
+		.is_readonly = VMV_UNSET,
+	};
+	uint64_t v = VMV_UNSET;
 	size_t n;
 
-	memset(&d, 0xff, sizeof(d)); /* VMV_UNSET everywhere */
-	d.is_whole = 0;
+	for (n = 0; n < VMV_COUNTOF(columns); n++)
+		memcpy((char *)&d + columns[n], &v, sizeof(v));
 	for (n = 0; n < VMV_COUNTOF(columns) && s[strspn(s, " ")] != '\n'; n++) {
 		if (vmv_parse_u64(s + strspn(s, " "), &v, &s) < 0 || (*s != ' ' && *s != '\n'))
 			return -EINVAL;
-		if (columns[n] != NOWHERE)
-			memcpy((char *)&d + columns[n], &v, sizeof(v));
+		memcpy((char *)&d + columns[n], &v, sizeof(v));
 	}
 	if (n < COLUMNS_MIN)
 		return -EINVAL;
@@ -146,6 +161,9 @@ struct device {
 	char name[NAME_SIZE];
 	bool in_block; /* has an entry in /sys/block: no partition */
 	bool is_whole;
+	uint64_t size, rotational, is_readonly;
+	char model[sizeof(((struct vmv_disk_sample *)NULL)->model)];
+	char serial[sizeof(((struct vmv_disk_sample *)NULL)->serial)];
 };
 
 struct devices {
@@ -158,7 +176,8 @@ struct disk_state {
 	size_t cap;
 	struct devices known; /* by the last reading, in its order */
 	struct devices fresh; /* by this one */
-	unsigned readings;
+	int diskstats;	      /* open; -1 until it was read */
+	uint64_t looked_ms;   /* when the devices were looked up; 0: never */
 };
 
 /* A name that begins so and goes on with a number: "loop0", "loop0p1". */
@@ -195,6 +214,38 @@ static int has_entries(int dirfd, const char *path)
 	return 0;
 }
 
+static uint64_t read_number(int dir, const char *name)
+{
+	char text[32];
+	const char *end;
+	uint64_t v;
+
+	if (vmv_read_attr_at(dir, name, text, sizeof(text)) < 0 ||
+	    vmv_parse_u64(text, &v, &end) < 0 || *end)
+		return VMV_UNSET;
+	return v;
+}
+
+static int read_text(int dir, const char *name, char *ret, size_t cap)
+{
+	int r = vmv_read_attr_at(dir, name, ret, cap);
+
+	if (r < 0)
+		ret[0] = '\0';
+	return r;
+}
+
+/* What does not matter enough to fail for. */
+static void read_attributes(int dir, struct device *ret)
+{
+	ret->size = read_number(dir, "size");
+	ret->is_readonly = read_number(dir, "ro");
+	ret->rotational = read_number(dir, "queue/rotational");
+	(void)read_text(dir, "device/model", ret->model, sizeof(ret->model));
+	if (read_text(dir, "serial", ret->serial, sizeof(ret->serial)) < 0) /* virtio */
+		(void)read_text(dir, "device/serial", ret->serial, sizeof(ret->serial));
+}
+
 /* Returns 0, or negative errno when sysfs did not answer (out of descriptors): a guess would
  * stay wrong for a long time. */
 static int look_up(const struct vmv_root *root, const char *name, struct device *ret)
@@ -203,7 +254,11 @@ static int look_up(const struct vmv_root *root, const char *name, struct device 
 	vmv_autoclose int dir = -1;
 	int r;
 
-	*ret = (struct device){ 0 };
+	*ret = (struct device){
+		.size = VMV_UNSET,
+		.rotational = VMV_UNSET,
+		.is_readonly = VMV_UNSET,
+	};
 	memcpy(ret->name, name, strlen(name) + 1);
 	(void)snprintf(path, sizeof(path), "block/%s", name);
 	for (char *p = path + strlen("block/"); (p = strchr(p, '/'));)
@@ -213,8 +268,12 @@ static int look_up(const struct vmv_root *root, const char *name, struct device 
 		return errno == ENOENT ? 0 : -errno;
 	ret->in_block = true;
 	r = has_entries(dir, "slaves");
-	ret->is_whole = r == 0 && !is_never_whole(name);
-	return r < 0 ? r : 0;
+	if (r < 0)
+		return r;
+	/* one path of several to an NVMe disk, which is counted itself */
+	ret->is_whole = r == 0 && !is_never_whole(name) && read_number(dir, "hidden") != 1;
+	read_attributes(dir, ret);
+	return 0;
 }
 
 static const struct device *find(const struct devices *known, const char *name, size_t hint)
@@ -249,8 +308,12 @@ static void keep(struct devices *list, const struct device *d)
 
 static void *disk_open(const struct vmv_root *root)
 {
+	struct disk_state *st = calloc(1, sizeof(*st));
+
 	(void)root;
-	return calloc(1, sizeof(struct disk_state));
+	if (st)
+		st->diskstats = -1;
+	return st;
 }
 
 static void disk_close(void *state)
@@ -259,6 +322,7 @@ static void disk_close(void *state)
 
 	if (!st)
 		return;
+	vmv_closep(&st->diskstats);
 	free(st->text);
 	free(st->known.v);
 	free(st->fresh.v);
@@ -305,6 +369,11 @@ static int disk_row(void *arg, const char *name, const struct vmv_disk_sample *s
 	if (!d.in_block && s.reads == 0 && s.writes == 0)
 		return 0; /* a partition that was never used */
 	s.is_whole = d.is_whole;
+	s.size = d.size;
+	s.rotational = d.rotational;
+	s.is_readonly = d.is_readonly;
+	memcpy(s.model, d.model, sizeof(s.model));
+	memcpy(s.serial, d.serial, sizeof(s.serial));
 	return rd->sink->row(rd->sink, name, &s);
 }
 
@@ -316,17 +385,35 @@ static void swap_devices(struct disk_state *st)
 	st->fresh = last;
 }
 
+static int read_diskstats(struct disk_state *st, const struct vmv_root *root)
+{
+	if (st->diskstats < 0)
+		st->diskstats = openat(root->proc, "diskstats", O_RDONLY | O_CLOEXEC);
+	if (st->diskstats < 0)
+		return -errno;
+	return vmv_read_table_fd(st->diskstats, &st->text, &st->cap, TEXT_MAX);
+}
+
+static void forget_in_time(struct disk_state *st)
+{
+	uint64_t now = vmv_mono_ms(&vmv_clock_system);
+
+	if (st->looked_ms != 0 && now - st->looked_ms < LOOK_MS)
+		return;
+	st->known.n = 0;
+	st->looked_ms = now;
+}
+
 static int disk_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,
 		     struct vmv_err *err)
 {
 	struct disk_state *st = state;
 	struct reading rd = { .st = st, .root = root, .sink = sink, .err = err };
-	int r = vmv_read_table_at(root->proc, "diskstats", &st->text, &st->cap, TEXT_MAX);
+	int r = read_diskstats(st, root);
 
 	if (r < 0)
 		return vmv_fail(err, VMV_E_IO, -r, "cannot read /proc/diskstats: %s", strerror(-r));
-	if (st->readings++ % LOOK_AGAIN == 0)
-		st->known.n = 0;
+	forget_in_time(st);
 	st->fresh.n = 0;
 	r = vmv_diskstats_parse(st->text, disk_row, &rd, err);
 	if (r == 0)

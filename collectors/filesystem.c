@@ -1,21 +1,27 @@
 #include "collectors/filesystem.h"
 
+#include "base/asker.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/root.h"
 #include "base/utf8.h"
+#include "collectors/mountinfo.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libmount/libmount.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
-#include <sys/sysmacros.h>
 
 #define LOOP_MAJOR 7
-#define DEPTH_MAX  64 /* mounts below mounts; deeper ones are left out */
+#define DEPTH_MAX  64		  /* mounts below mounts; deeper ones are left out */
+#define TABLE_MAX  (32 * VMV_MIB) /* 100 000 mounts, which is the kernel's bound (fs.mount-max) */
+#define YOUNG_MS   1000		  /* an answer that is so young is as good as a new one */
+#define OLD_MS	   60000	  /* one that is so old is better than none: it answers slowly */
+#define SLACK_MS   20		  /* timers may be early */
+#define POINT_MAX  sizeof(((struct vmv_filesystem_sample *)0)->mount_point)
 
 #define FIELD(member, metric, labels, kind, unit, src, text) \
 	VMV_FIELD(struct vmv_filesystem_sample, member, metric, labels, kind, unit, 0, src, text)
@@ -38,6 +44,11 @@ static const struct vmv_field fields[] = {
 	      "statvfs f_ffree", "Free inodes."),
 	FIELD(readonly, "node_filesystem_readonly", NULL, VMV_GAUGE, VMV_UNIT_NONE,
 	      "mountinfo field 11", "1 when nothing can write to the filesystem."),
+	FIELD(device_error, "node_filesystem_device_error", NULL, VMV_GAUGE, VMV_UNIT_NONE,
+	      "statvfs errno", "1 when size and use cannot be had."),
+	FIELD(stuck, "vmvitals_filesystem_stuck", NULL, VMV_GAUGE, VMV_UNIT_NONE,
+	      "no answer from statvfs",
+	      "1 when its server or daemon did not answer within 2 seconds and has not since."),
 };
 
 static const char *const pseudo_types[] = {
@@ -77,210 +88,85 @@ bool vmv_filesystem_can_hang(const char *fstype)
 	       is_listed(hanging_types, VMV_COUNTOF(hanging_types), fstype);
 }
 
-/* One line of mountinfo; texts belong to the libmount table. */
-struct mount {
-	struct libmnt_fs *fs;
-	const char *target;
-	const char *type;
-	int id, parent;
-	dev_t devno;
-	bool is_wanted;
+/* What came of asking a filesystem. */
+enum outcome {
+	PENDING, /* asked, and to be waited for */
+	GOOD,
+	GONE,	 /* nothing there, or nothing that has a size: left out */
+	FAILED,	 /* it, or the asker, says no */
+	STUCK,	 /* no answer within the deadline */
+	LATE,	 /* none yet */
+	UNKNOWN, /* nobody is there to ask */
 };
 
-struct mounts {
-	struct mount *v; /* in the kernel's order, which is that of mounting */
+/* All mounts of one device, of which one stands for all. */
+struct device {
+	const struct vmv_mount **mounts; /* shortest mount point first */
 	size_t n;
+	const struct vmv_mount *chosen;
+	bool can_hang; /* nothing but the asker may touch it */
+	enum outcome outcome;
+	struct vmv_space space; /* when GOOD */
 };
 
-/* A filesystem that answered. */
-struct answer {
-	const struct mount *mount;
-	struct statvfs vfs;
+/* What is kept between readings is the descriptor alone: mountinfo is read each time, as the
+ * kernel tells of new mounts, but not of a filesystem that turned read-only by itself. */
+struct filesystem_state {
+	int fd;
+	bool is_waiting; /* in the midst of a reading, of which is the rest */
+	char *text;
+	size_t cap;
+	struct vmv_mounts all;
+	const struct vmv_mount **wanted; /* by device */
+	struct device *devices;
+	size_t n_devices;
 };
 
-static bool is_root(const struct mount *m)
+/* -- which mounts ------------------------------------------------------------------------ */
+
+static bool is_root(const struct vmv_mount *m)
 {
 	return strcmp(m->target, "/") == 0;
 }
 
-/* "/home/x" is below "/home" and "/"; no path is below itself. */
-static bool is_below(const char *path, const char *dir)
+/* Whether looking its path up leads to this mount; *ret_can_hang says whether it or one on the way
+ * can hang. The root itself is no such one: when that hangs, so do we. */
+static bool is_reachable(const struct vmv_mounts *all, const struct vmv_mount *m,
+			 bool *ret_can_hang)
 {
-	size_t len = strlen(dir);
-
-	if (strcmp(dir, "/") == 0)
-		return path[0] == '/' && path[1] != '\0';
-	return strncmp(path, dir, len) == 0 && path[len] == '/';
-}
-
-/* Something was mounted on this very mount: that is what one sees there. Order in the file tells
- * nothing: in a mount namespace with propagation (a service's sandbox) a later mount can go below.
- */
-static bool is_overmounted(const struct mounts *all, const struct mount *m)
-{
-	for (const struct mount *o = all->v; o < all->v + all->n; o++)
-		if (o != m && o->parent == m->id && strcmp(o->target, m->target) == 0)
-			return true;
-	return false;
-}
-
-/* Something was mounted on a directory above the mount point, within the same parent: looking
- * the path up ends in that one instead. */
-static bool is_hidden(const struct mounts *all, const struct mount *m)
-{
-	for (const struct mount *o = all->v; o < all->v + all->n; o++)
-		if (o->parent == m->parent && is_below(m->target, o->target))
-			return true;
-	return false;
-}
-
-static const struct mount *parent_of(const struct mounts *all, const struct mount *m)
-{
-	for (const struct mount *o = all->v; o < all->v + all->n; o++)
-		if (o->id == m->parent && o != m)
-			return o;
-	return NULL;
-}
-
-/* Whether looking its path up leads to this mount, through none that can hang. The root itself
- * is not asked about: when that hangs, so do we. */
-static bool is_reachable(const struct mounts *all, const struct mount *m)
-{
-	if (is_overmounted(all, m))
+	*ret_can_hang = vmv_filesystem_can_hang(m->type);
+	if (vmv_mounts_is_covered(all, m))
 		return false;
 	for (int depth = 0; depth < DEPTH_MAX; depth++) {
-		if (is_hidden(all, m))
+		if (vmv_mounts_is_hidden(all, m))
 			return false;
-		m = parent_of(all, m);
+		m = vmv_mounts_parent(all, m);
 		if (!m)
 			return true;
-		if (!is_root(m) && vmv_filesystem_can_hang(m->type))
-			return false;
+		*ret_can_hang = *ret_can_hang || (!is_root(m) && vmv_filesystem_can_hang(m->type));
 	}
 	return false;
 }
 
-static bool is_loop(const struct mount *m)
+static bool is_loop(const struct vmv_mount *m)
 {
-	const char *source = mnt_fs_get_source(m->fs);
-
-	return major(m->devno) == LOOP_MAJOR ||
-	       (source && strncmp(source, "/dev/loop", strlen("/dev/loop")) == 0);
+	return m->major == LOOP_MAJOR || strncmp(m->source, "/dev/loop", strlen("/dev/loop")) == 0;
 }
 
 /* All that can be said of a mount without looking at the others. */
-static bool is_wanted(const struct mount *m)
+static bool is_wanted(const struct vmv_mount *m)
 {
 	/* an overlay is the root of a container or of a live system, or a layer of no interest;
-	 * what is seen on "/" is there alone, as over-mounted ones are not reachable */
+	 * what is seen on "/" is there alone, as covered ones are not reachable */
 	if (vmv_filesystem_is_pseudo(m->type) && !(is_root(m) && strcmp(m->type, "overlay") == 0))
 		return false;
-	/* Not asked at all in this version, as if they were stuck: statvfs would block the whole
-	 * agent. A helper process with a deadline comes later. */
-	if (vmv_filesystem_can_hang(m->type))
-		return false;
 	/* mount points that do not fit are left out and counted in nothing */
-	if (strlen(m->target) >= sizeof(((struct vmv_filesystem_sample *)0)->mount_point))
-		return false;
-	return !is_loop(m);
+	return strlen(m->target) < POINT_MAX && !is_loop(m);
 }
 
-static void unref_tablep(struct libmnt_table **tb)
+static bool is_same_device(const struct vmv_mount *a, const struct vmv_mount *b)
 {
-	mnt_unref_table(*tb);
-}
-
-static void free_mountsp(struct mounts *all)
-{
-	free(all->v);
-}
-
-static void unref_iterp(struct libmnt_iter **itr)
-{
-	mnt_free_iter(*itr);
-}
-
-/* libmount skips lines that it does not understand, unless told otherwise. */
-static int refuse_line(struct libmnt_table *tb, const char *filename, int line)
-{
-	(void)tb;
-	(void)filename;
-	(void)line;
-	return -EINVAL;
-}
-
-/* Only what the kernel says: no mtab, no utab, both of which are files that people write. */
-static int parse_mountinfo(const struct vmv_root *root, struct libmnt_table *tb,
-			   struct vmv_err *err)
-{
-	vmv_autoclose int fd = openat(root->proc, "self/mountinfo", O_RDONLY | O_CLOEXEC);
-	vmv_autofclose FILE *f = fd < 0 ? NULL : fdopen(fd, "r");
-	int r;
-
-	if (!f)
-		return vmv_fail(err, VMV_E_IO, errno, "cannot read /proc/self/mountinfo: %s",
-				strerror(errno));
-	fd = -1; /* owned by f now */
-	(void)mnt_table_set_parser_errcb(tb, refuse_line);
-	r = mnt_table_parse_stream(tb, f, "mountinfo");
-	if (ferror(f))
-		return vmv_fail(err, VMV_E_IO, EIO, "cannot read /proc/self/mountinfo");
-	if (r == -ENOMEM)
-		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
-	if (r != 0)
-		return vmv_fail(err, VMV_E_PARSE, EINVAL, "/proc/self/mountinfo: malformed line");
-	return 0;
-}
-
-static int take_mount(struct libmnt_fs *fs, struct mount *ret, struct vmv_err *err)
-{
-	struct mount m = {
-		.fs = fs,
-		.target = mnt_fs_get_target(fs),
-		.type = mnt_fs_get_fstype(fs),
-		.id = mnt_fs_get_id(fs),
-		.parent = mnt_fs_get_parent_id(fs),
-		.devno = mnt_fs_get_devno(fs),
-	};
-
-	/* libmount takes a line for one of fstab when it does not begin like mountinfo's */
-	if (!mnt_fs_is_kernel(fs) || !m.target || m.target[0] != '/' || !m.type)
-		return vmv_fail(err, VMV_E_PARSE, EINVAL, "/proc/self/mountinfo: malformed line");
-	*ret = m;
-	return 0;
-}
-
-/* On success ret->v is new, its texts borrowed from tb. */
-static int list_mounts(struct libmnt_table *tb, struct mounts *ret, struct vmv_err *err)
-{
-	size_t n = (size_t)mnt_table_get_nents(tb);
-	VMV_CLEANUP(unref_iterp) struct libmnt_iter *itr = mnt_new_iter(MNT_ITER_FORWARD);
-	vmv_autofree struct mount *v = calloc(n + 1, sizeof(*v));
-	struct libmnt_fs *fs;
-	size_t i = 0;
-	int r;
-
-	if (!itr || !v)
-		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
-	while (i < n && mnt_table_next_fs(tb, itr, &fs) == 0) {
-		r = take_mount(fs, &v[i++], err);
-		if (r < 0)
-			return r;
-	}
-	ret->n = i;
-	ret->v = VMV_TAKE(v, NULL);
-	return 0;
-}
-
-static size_t mark_wanted(const struct mounts *all)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < all->n; i++) {
-		all->v[i].is_wanted = is_wanted(&all->v[i]);
-		n += all->v[i].is_wanted;
-	}
-	return n;
+	return a->major == b->major && a->minor == b->minor;
 }
 
 /* By device number, the mount that stands for the filesystem first. The numbers are those of
@@ -288,12 +174,14 @@ static size_t mark_wanted(const struct mounts *all)
  * their st_dev differ. */
 static int by_device(const void *a, const void *b)
 {
-	const struct mount *x = ((const struct answer *)a)->mount;
-	const struct mount *y = ((const struct answer *)b)->mount;
+	const struct vmv_mount *x = *(const struct vmv_mount *const *)a;
+	const struct vmv_mount *y = *(const struct vmv_mount *const *)b;
 	size_t x_len = strlen(x->target), y_len = strlen(y->target);
 
-	if (x->devno != y->devno)
-		return x->devno < y->devno ? -1 : 1;
+	if (x->major != y->major)
+		return x->major < y->major ? -1 : 1;
+	if (x->minor != y->minor)
+		return x->minor < y->minor ? -1 : 1;
 	if (x_len != y_len)
 		return x_len < y_len ? -1 : 1;
 	return strcmp(x->target, y->target);
@@ -302,40 +190,192 @@ static int by_device(const void *a, const void *b)
 /* "/" is first by itself: it is a prefix of every mount point. */
 static int by_mount_point(const void *a, const void *b)
 {
-	return strcmp(((const struct answer *)a)->mount->target,
-		      ((const struct answer *)b)->mount->target);
+	return strcmp(((const struct device *)a)->chosen->target,
+		      ((const struct device *)b)->chosen->target);
 }
 
-/* False when it does not answer, or has no size. O_PATH needs no right to read the directory,
- * and a mount point may be a file (a bind mount such as a container's /etc/resolv.conf). */
-static bool ask(const struct vmv_root *root, const struct mount *m, struct statvfs *ret)
+/* The first that can be reached without the asker; without one, the first that can be reached. When
+ * the type is what can hang, that holds for all of them, and hosts of containers have thousands of
+ * mounts of one device. */
+static void choose(const struct vmv_mounts *all, struct device *d)
 {
-	const char *path = is_root(m) ? "." : m->target + 1;
-	vmv_autoclose int fd = openat(root->top, path, O_PATH | O_CLOEXEC);
+	for (size_t i = 0; i < d->n; i++) {
+		bool can_hang;
 
-	return fd >= 0 && fstatvfs(fd, ret) == 0 && ret->f_blocks > 0;
+		if (!is_reachable(all, d->mounts[i], &can_hang))
+			continue;
+		if (!d->chosen || !can_hang) {
+			d->chosen = d->mounts[i];
+			d->can_hang = can_hang;
+		}
+		if (!can_hang || vmv_filesystem_can_hang(d->chosen->type))
+			return;
+	}
 }
 
-/* Asks one mount of each device; those that answer come to stand in front, their number is
- * returned. Whether a mount is reachable is looked at last: it means going through all of
- * them, and hosts of containers have thousands of bind mounts of one device. */
-static size_t ask_all(const struct vmv_root *root, const struct mounts *all, struct answer *v,
-		      size_t n)
+static bool list_wanted(struct filesystem_state *st)
+{
+	const struct vmv_mounts *all = &st->all;
+	size_t n = 0;
+
+	st->wanted = calloc(all->n + 1, sizeof(const struct vmv_mount *));
+	st->devices = calloc(all->n + 1, sizeof(*st->devices));
+	if (!st->wanted || !st->devices)
+		return false;
+	for (size_t i = 0; i < all->n; i++)
+		if (is_wanted(&all->v[i]))
+			st->wanted[n++] = &all->v[i];
+	qsort(st->wanted, n, sizeof(const struct vmv_mount *), by_device);
+	for (size_t i = 0; i < n; i++) {
+		struct device *d = &st->devices[st->n_devices];
+
+		if (d->n == 0)
+			d->mounts = &st->wanted[i];
+		d->n++;
+		if (i + 1 == n || !is_same_device(st->wanted[i], st->wanted[i + 1]))
+			st->n_devices++;
+	}
+	return true;
+}
+
+/* Those that cannot be reached are left out. */
+static void choose_all(struct filesystem_state *st)
 {
 	size_t kept = 0;
 
-	qsort(v, n, sizeof(*v), by_device);
-	for (size_t i = 0; i < n; i++) {
-		const struct mount *m = v[i].mount;
-
-		if (kept > 0 && v[kept - 1].mount->devno == m->devno)
-			continue;
-		if (is_reachable(all, m) && ask(root, m, &v[kept].vfs))
-			v[kept++].mount = m;
+	for (size_t i = 0; i < st->n_devices; i++) {
+		choose(&st->all, &st->devices[i]);
+		if (st->devices[i].chosen)
+			st->devices[kept++] = st->devices[i];
 	}
-	qsort(v, kept, sizeof(*v), by_mount_point);
-	return kept;
+	st->n_devices = kept;
 }
+
+/* -- asking ------------------------------------------------------------------------------ */
+
+int vmv_filesystem_parse_answer(const char *text, struct vmv_space *ret)
+{
+	uint64_t n[6];
+
+	for (size_t i = 0; i < VMV_COUNTOF(n); i++) {
+		if (vmv_parse_u64(text, &n[i], &text) < 0 ||
+		    *text++ != (i + 1 < VMV_COUNTOF(n) ? ' ' : '\n'))
+			return -EINVAL;
+	}
+	if (*text != '\0')
+		return -EINVAL;
+	*ret = (struct vmv_space){ .unit = n[0],
+				   .blocks = n[1],
+				   .free = n[2],
+				   .avail = n[3],
+				   .files = n[4],
+				   .files_free = n[5] };
+	return 0;
+}
+
+static enum outcome outcome_of(int r, struct vmv_space *space, const char *text)
+{
+	if (r == -ETIMEDOUT)
+		return STUCK;
+	if (r == -EAGAIN)
+		return LATE;
+	if (r < 0 || vmv_filesystem_parse_answer(text, space) < 0)
+		return FAILED;
+	return space->blocks > 0 ? GOOD : GONE;
+}
+
+/* Sets the outcome: PENDING as long as the answer is worth waiting for. is_again: by now the others
+ * have been waited for, and what was young then still counts. */
+static void ask(const struct vmv_root *root, struct device *d, bool is_again)
+{
+	struct vmv_asker *asker = root->is_live ? root->asker : NULL;
+	char question[sizeof("statvfs ") + POINT_MAX];
+	const char *text = "";
+	uint64_t age_ms;
+	int r;
+
+	if (!asker) {
+		d->outcome = UNKNOWN;
+		return;
+	}
+	(void)snprintf(question, sizeof(question), "statvfs %s", d->chosen->target);
+	r = asker->ask(asker, question, is_again ? YOUNG_MS + 2 * VMV_ASK_WAIT_MS : YOUNG_MS, &text,
+		       &age_ms);
+	if (r == -EAGAIN && age_ms + SLACK_MS < VMV_ASK_WAIT_MS) {
+		d->outcome = PENDING;
+		return;
+	}
+	if (r == -EAGAIN)
+		r = asker->ask(asker, question, OLD_MS, &text, &age_ms);
+	d->outcome = outcome_of(r, &d->space, text);
+}
+
+/* Returns whether some are still to be waited for. */
+static bool ask_all(struct filesystem_state *st, const struct vmv_root *root)
+{
+	bool is_pending = false;
+
+	for (size_t i = 0; i < st->n_devices; i++) {
+		struct device *d = &st->devices[i];
+
+		if (!d->can_hang || d->outcome != PENDING)
+			continue;
+		ask(root, d, st->is_waiting);
+		is_pending = is_pending || d->outcome == PENDING;
+	}
+	return is_pending;
+}
+
+/* O_PATH needs no right to read the directory, and a mount point may be a file (a bind mount such
+ * as a container's /etc/resolv.conf). */
+static enum outcome look(const struct vmv_root *root, const struct vmv_mount *m,
+			 struct vmv_space *ret)
+{
+	const char *path = is_root(m) ? "." : m->target + 1;
+	vmv_autoclose int fd = openat(root->top, path, O_PATH | O_CLOEXEC);
+	struct statvfs vfs;
+
+	if (fd < 0 || fstatvfs(fd, &vfs) < 0)
+		return errno == ENOENT || errno == ENOTDIR ? GONE : FAILED;
+	if (vfs.f_blocks == 0)
+		return GONE;
+	*ret = (struct vmv_space){
+		.unit = vfs.f_frsize ? vfs.f_frsize : vfs.f_bsize,
+		.blocks = vfs.f_blocks,
+		.free = vfs.f_bfree,
+		.avail = vfs.f_bavail,
+		.files = vfs.f_files,
+		.files_free = vfs.f_ffree,
+	};
+	return GOOD;
+}
+
+/* The first of its mounts that says how large it is; without one, the first that fails. */
+static void look_at_device(const struct filesystem_state *st, const struct vmv_root *root,
+			   struct device *d)
+{
+	size_t first = 0;
+	bool can_hang;
+
+	while (d->mounts[first] != d->chosen)
+		first++;
+	d->outcome = GONE;
+	for (size_t i = first; i < d->n; i++) {
+		enum outcome o;
+
+		if (!is_reachable(&st->all, d->mounts[i], &can_hang) || can_hang)
+			continue;
+		o = look(root, d->mounts[i], &d->space);
+		if (o == GOOD || (o == FAILED && d->outcome == GONE)) {
+			d->chosen = d->mounts[i];
+			d->outcome = o;
+		}
+		if (o == GOOD)
+			return;
+	}
+}
+
+/* -- rows -------------------------------------------------------------------------------- */
 
 /* Cut to what fits, between characters. */
 static void put_text(char *ret, size_t cap, const char *text)
@@ -346,76 +386,158 @@ static void put_text(char *ret, size_t cap, const char *text)
 	ret[len] = '\0';
 }
 
-static bool is_readonly(const struct mount *m)
+/* Filesystems in user space may say anything: more than 2^63 is none that a disk has. */
+static uint64_t plausible(uint64_t n)
 {
-	const char *options = mnt_fs_get_fs_options(m->fs);
-
-	/* of the superblock: the agent's own sandbox has all mounts read-only */
-	return options && mnt_optstr_get_option(options, "ro", NULL, NULL) == 0;
+	return n > INT64_MAX ? VMV_UNSET : n;
 }
 
-static void fill(const struct answer *a, struct vmv_filesystem_sample *ret)
+static uint64_t bytes(uint64_t blocks, uint64_t unit)
 {
-	const struct mount *m = a->mount;
-	const struct statvfs *vfs = &a->vfs;
-	const char *source = mnt_fs_get_source(m->fs);
-	uint64_t unit = vfs->f_frsize ? vfs->f_frsize : vfs->f_bsize;
+	uint64_t n;
+
+	return __builtin_mul_overflow(blocks, unit, &n) ? VMV_UNSET : plausible(n);
+}
+
+static void fill_space(const struct vmv_space *space, struct vmv_filesystem_sample *ret)
+{
+	ret->size = bytes(space->blocks, space->unit);
+	ret->free = bytes(space->free, space->unit);
+	/* some count what is reserved for root as less than nothing */
+	ret->avail = space->avail > INT64_MAX ? 0 : bytes(space->avail, space->unit);
+	if (space->files > 0) {
+		ret->files = plausible(space->files);
+		ret->files_free = plausible(space->files_free);
+	}
+}
+
+static void fill(const struct device *d, struct vmv_filesystem_sample *ret)
+{
+	const struct vmv_mount *m = d->chosen;
 
 	*ret = (struct vmv_filesystem_sample){
-		.size = vmv_mul_sat(vfs->f_blocks, unit),
-		.free = vmv_mul_sat(vfs->f_bfree, unit),
-		.avail = vmv_mul_sat(vfs->f_bavail, unit),
-		.files = vfs->f_files ? vfs->f_files : VMV_UNSET,
-		.files_free = vfs->f_files ? vfs->f_ffree : VMV_UNSET,
-		.readonly = is_readonly(m),
-		.device_number = (uint64_t)major(m->devno) << 32 | minor(m->devno),
+		.size = VMV_UNSET,
+		.free = VMV_UNSET,
+		.avail = VMV_UNSET,
+		.files = VMV_UNSET,
+		.files_free = VMV_UNSET,
+		/* of the superblock: the agent's own sandbox has all mounts read-only */
+		.readonly = vmv_mount_has_option(m->super_options, "ro"),
+		.device_error = d->outcome == LATE || d->outcome == UNKNOWN ? VMV_UNSET
+									    : d->outcome != GOOD,
+		.stuck = d->outcome == UNKNOWN ? VMV_UNSET : d->outcome == STUCK,
+		.device_number = (uint64_t)m->major << 32 | m->minor,
 	};
+	if (d->outcome == GOOD)
+		fill_space(&d->space, ret);
 	put_text(ret->mount_point, sizeof(ret->mount_point), m->target);
 	put_text(ret->fstype, sizeof(ret->fstype), m->type);
-	if (source && strcmp(source, "none") != 0)
-		put_text(ret->device, sizeof(ret->device), source);
+	if (strcmp(m->source, "none") != 0)
+		put_text(ret->device, sizeof(ret->device), m->source);
 }
 
-static int report(const struct vmv_root *root, const struct mounts *all, struct vmv_sink *sink,
-		  struct vmv_err *err)
+static int report(struct filesystem_state *st, const struct vmv_root *root, struct vmv_sink *sink)
 {
-	size_t n = mark_wanted(all);
-	vmv_autofree struct answer *v = calloc(n + 1, sizeof(*v));
 	struct vmv_filesystem_sample s;
-	size_t at = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < st->n_devices; i++)
+		if (!st->devices[i].can_hang)
+			look_at_device(st, root, &st->devices[i]);
+	qsort(st->devices, st->n_devices, sizeof(*st->devices), by_mount_point);
+	for (size_t i = 0; i < st->n_devices && r == 0; i++) {
+		if (st->devices[i].outcome == GONE)
+			continue;
+		fill(&st->devices[i], &s);
+		r = sink->row(sink, s.mount_point, &s);
+	}
+	return r;
+}
+
+/* -- readings ---------------------------------------------------------------------------- */
+
+static int open_mountinfo(const struct vmv_root *root)
+{
+	return openat(root->proc, "self/mountinfo", O_RDONLY | O_CLOEXEC);
+}
+
+static void *filesystem_open(const struct vmv_root *root)
+{
+	struct filesystem_state *st = calloc(1, sizeof(*st));
+
+	if (st)
+		st->fd = open_mountinfo(root);
+	return st;
+}
+
+/* The table would be the largest thing that an idle agent holds. */
+static void end_reading(struct filesystem_state *st)
+{
+	vmv_mounts_free(&st->all);
+	free(st->text);
+	free(st->wanted);
+	free(st->devices);
+	*st = (struct filesystem_state){ .fd = st->fd };
+}
+
+static void filesystem_close(void *state)
+{
+	struct filesystem_state *st = state;
+
+	if (!st)
+		return;
+	end_reading(st);
+	vmv_closep(&st->fd);
+	free(st);
+}
+
+static int read_text(struct filesystem_state *st, const struct vmv_root *root)
+{
 	int r;
 
-	if (!v)
-		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
-	for (size_t i = 0; i < all->n; i++)
-		if (all->v[i].is_wanted)
-			v[at++].mount = &all->v[i];
-	n = ask_all(root, all, v, n);
-	for (size_t i = 0; i < n; i++) {
-		fill(&v[i], &s);
-		r = sink->row(sink, s.mount_point, &s);
-		if (r < 0)
-			return r;
+	if (st->fd < 0)
+		st->fd = open_mountinfo(root);
+	if (st->fd < 0)
+		return -errno;
+	r = vmv_read_table_fd(st->fd, &st->text, &st->cap, TABLE_MAX);
+	if (r < 0) {
+		vmv_closep(&st->fd); /* not trusted with the next reading */
+		st->fd = -1;
 	}
+	return r;
+}
+
+static int begin_reading(struct filesystem_state *st, const struct vmv_root *root,
+			 struct vmv_err *err)
+{
+	int r = read_text(st, root);
+
+	if (r < 0)
+		return vmv_fail(err, VMV_E_IO, -r, "cannot read /proc/self/mountinfo: %s",
+				strerror(-r));
+	r = vmv_mountinfo_parse(st->text, &st->all, err);
+	if (r < 0)
+		return r;
+	if (!list_wanted(st))
+		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
+	choose_all(st);
 	return 0;
 }
 
-/* No state: the table would be the largest thing that an idle agent holds. */
 static int filesystem_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,
 			   struct vmv_err *err)
 {
-	VMV_CLEANUP(unref_tablep) struct libmnt_table *tb = mnt_new_table();
-	VMV_CLEANUP(free_mountsp) struct mounts all = { 0 };
-	int r;
+	struct filesystem_state *st = state;
+	int r = st->is_waiting ? 0 : begin_reading(st, root, err);
 
-	(void)state;
-	if (!tb)
-		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
-	r = parse_mountinfo(root, tb, err);
-	if (r < 0)
-		return r;
-	r = list_mounts(tb, &all, err);
-	return r < 0 ? r : report(root, &all, sink, err);
+	if (r == 0 && ask_all(st, root)) {
+		st->is_waiting = true;
+		return VMV_WAIT;
+	}
+	if (r == 0)
+		r = report(st, root, sink);
+	end_reading(st);
+	return r;
 }
 
 const struct vmv_collector vmv_collector_filesystem = {
@@ -428,5 +550,7 @@ const struct vmv_collector vmv_collector_filesystem = {
 	.sample_size = sizeof(struct vmv_filesystem_sample),
 	.min_period_ms = 1000,
 	.is_default = true,
+	.open = filesystem_open,
+	.close = filesystem_close,
 	.read = filesystem_read,
 };

@@ -1,4 +1,4 @@
-/* Mounted real filesystems: mountinfo through libmount, sizes by statvfs. */
+/* Mounted real filesystems: mountinfo, and sizes by statvfs, which may hang. */
 #ifndef VMV_COLLECTORS_FILESYSTEM_H
 #define VMV_COLLECTORS_FILESYSTEM_H
 
@@ -13,14 +13,32 @@ struct vmv_filesystem_sample {
 	uint64_t size, free, avail; /* bytes: f_blocks, f_bfree, f_bavail x f_frsize */
 	uint64_t files, files_free; /* inodes; VMV_UNSET when the filesystem counts none */
 	uint64_t readonly;	    /* 0 or 1: of the filesystem, not of this mount */
-	uint64_t device_number;	    /* st_dev as major << 32 | minor */
+	uint64_t device_error;	    /* 1: sizes and inodes cannot be had, nor are they set */
+	uint64_t stuck;		/* 1: the same, as nobody answers; VMV_UNSET: nobody was asked */
+	uint64_t device_number; /* st_dev as major << 32 | minor */
+};
+
+/* What statvfs(3) says, in units. */
+struct vmv_space {
+	uint64_t unit; /* bytes: f_frsize */
+	uint64_t blocks, free, avail;
+	uint64_t files, files_free; /* inodes */
 };
 
 /* One row per real filesystem (PROTOCOL.md 3.2: pseudo and image types, loop devices and
  * sizes of 0 left out; one per device number, the shortest mount point wins; an overlay on
  * "/" only when nothing else is mounted there), "/" first, then by mount point in byte
- * order. A filesystem whose statvfs fails is left out and does not fail the reading. */
+ * order. A filesystem that does not say its size has a row without, device_error being 1.
+ *
+ * Types that can hang, and all that is mounted below them, are asked through root->asker: the
+ * reading waits up to VMV_ASK_WAIT_MS for answers, takes one of the last minute when the new one is
+ * late, and knows no size otherwise. Without an asker, and in a recorded tree, neither size nor
+ * stuck nor device_error of these is known. */
 extern const struct vmv_collector vmv_collector_filesystem;
+
+/* The helper's answer to "statvfs PATH": six numbers, in the order of struct vmv_space. Returns 0
+ * or -EINVAL; ret is written only on success. */
+int vmv_filesystem_parse_answer(const char *text, struct vmv_space *ret);
 
 /* True for types that are not real filesystems of this guest. */
 bool vmv_filesystem_is_pseudo(const char *fstype);

@@ -3,9 +3,9 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/root.h"
+#include "collectors/keyed.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,11 +63,6 @@ struct load_state {
 	int loadavg, uptime; /* descriptors; -1 until they could be opened */
 };
 
-static int open_file(const struct vmv_root *root, const char *name)
-{
-	return openat(root->proc, name, O_RDONLY | O_CLOEXEC);
-}
-
 static void load_close(void *state)
 {
 	struct load_state *l = state;
@@ -83,24 +78,19 @@ static void *load_open(const struct vmv_root *root)
 {
 	struct load_state *l = malloc(sizeof(*l));
 
+	(void)root;
 	if (l)
-		*l = (struct load_state){ open_file(root, "loadavg"), open_file(root, "uptime") };
+		*l = (struct load_state){ -1, -1 };
 	return l;
 }
 
 static int read_text(int *fd, const struct vmv_root *root, const char *name, char text[TEXT_MAX],
 		     struct vmv_err *err)
 {
-	int r;
+	int r = vmv_reread(fd, root->proc, name, text, TEXT_MAX);
 
-	if (*fd < 0)
-		*fd = open_file(root, name);
-	r = *fd < 0 ? -errno : vmv_read_fd(*fd, text, TEXT_MAX);
-	if (r >= 0)
-		return 0;
-	vmv_closep(fd); /* not trusted with the next reading */
-	*fd = -1;
-	return vmv_fail(err, VMV_E_IO, -r, "cannot read /proc/%s: %s", name, strerror(-r));
+	return r < 0 ? vmv_fail(err, VMV_E_IO, -r, "cannot read /proc/%s: %s", name, strerror(-r))
+		     : 0;
 }
 
 static int load_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,

@@ -6,7 +6,6 @@
 #include <ifaddrs.h>
 #include <linux/if_addr.h>
 #include <net/if.h>
-#include <net/route.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,25 +13,42 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/num.h"
 #include "base/root.h"
+#include "collectors/interface.h"
+#include "collectors/route.h"
 
-#define TABLE_MAX   (4 * VMV_MIB)
-#define ROUTES_HEAD 4096 /* bytes read of /proc/net/route */
-#define N_COLS	    16	 /* counters in a line of /proc/net/dev */
-#define ROWS_START  8
-#define MEGABIT	    UINT64_C(1000000)
-#define SPEED_NONE  UINT32_MAX /* SPEED_UNKNOWN as kernels before 3.x print it */
+#define TABLE_MAX  (4 * VMV_MIB)
+#define ROWS_START 8
+#define LOOK_MS	   60000 /* after so long all is read again, whatever the kernel said */
+
+/* Bytes read of /proc/net/route: nearly always the first are enough. */
+#define ROUTES_HEAD 1024
+#define ROUTES_MAX  4096 /* the kernel gives no more at once */
 
 #define S struct vmv_network_sample
+#define GAUGE(member, metric, attr, text)                                                         \
+	VMV_FIELD(S, member, metric, NULL, VMV_GAUGE, VMV_UNIT_NONE, 0, "/sys/class/net/*/" attr, \
+		  text)
+#define COUNT(member, what, column, text)                                                        \
+	VMV_FIELD(S, member, "node_network_" what "_total", NULL, VMV_COUNTER, VMV_UNIT_NONE, 0, \
+		  column, text)
 
 static const struct vmv_field fields[] = {
 	VMV_FIELD(S, mac, "address", NULL, VMV_INFO, VMV_UNIT_NONE, 0, "/sys/class/net/*/address",
 		  "Ethernet address."),
 	VMV_FIELD(S, operstate, "operstate", NULL, VMV_INFO, VMV_UNIT_NONE, 0,
 		  "/sys/class/net/*/operstate", "Operational state as RFC 2863 names it."),
+	VMV_FIELD(S, duplex, "duplex", NULL, VMV_INFO, VMV_UNIT_NONE, 0, "/sys/class/net/*/duplex",
+		  "Mode of the link: full, half or unknown."),
+	VMV_FIELD(S, kind, "kind", NULL, VMV_INFO, VMV_UNIT_NONE, 0,
+		  "/sys/class/net/*/uevent DEVTYPE, tun_flags, device/subsystem",
+		  "What it is: bond, vlan, bridge, veth, tun, wireguard, or the bus of a device."),
+	VMV_FIELD(S, master, "master", NULL, VMV_INFO, VMV_UNIT_NONE, 0, "/sys/class/net/*/master",
+		  "The bond or bridge that the interface belongs to."),
 	VMV_FIELD(S, is_up, "node_network_up", NULL, VMV_GAUGE, VMV_UNIT_NONE, 0,
 		  "/sys/class/net/*/flags, operstate",
 		  "1 when the interface is set up and its state is up or unknown, else 0."),
@@ -47,23 +63,42 @@ static const struct vmv_field fields[] = {
 		  "/sys/class/net/*/speed", "Speed of the link in bytes per second."),
 	VMV_FIELD(S, mtu, "node_network_mtu_bytes", NULL, VMV_GAUGE, VMV_UNIT_BYTES, 0,
 		  "/sys/class/net/*/mtu", "Largest packet the interface sends."),
+	GAUGE(carrier, "node_network_carrier", "carrier",
+	      "1 when the link is there, 0 when it is not; unknown while set down."),
+	VMV_FIELD(S, carrier_changes, "node_network_carrier_changes_total", NULL, VMV_COUNTER,
+		  VMV_UNIT_NONE, 0, "/sys/class/net/*/carrier_changes",
+		  "Times that the link came or went."),
+	GAUGE(flags, "node_network_flags", "flags", "Flags of the interface, IFF_UP and so on."),
+	GAUGE(link, "node_network_iface_link", "iflink",
+	      "Index of the interface it stands on or is paired with, else its own."),
+	GAUGE(queue_length, "node_network_transmit_queue_length", "tx_queue_len",
+	      "Longest transmit queue."),
 	VMV_FIELD(S, rx_bytes, "node_network_receive_bytes_total", NULL, VMV_COUNTER,
 		  VMV_UNIT_BYTES, 0, "Receive bytes", "Bytes received."),
-	VMV_FIELD(S, rx_packets, "node_network_receive_packets_total", NULL, VMV_COUNTER,
-		  VMV_UNIT_NONE, 0, "Receive packets", "Packets received."),
-	VMV_FIELD(S, rx_errors, "node_network_receive_errs_total", NULL, VMV_COUNTER, VMV_UNIT_NONE,
-		  0, "Receive errs", "Packets that arrived broken."),
-	VMV_FIELD(S, rx_drops, "node_network_receive_drop_total", NULL, VMV_COUNTER, VMV_UNIT_NONE,
-		  0, "Receive drop",
-		  "Packets that arrived and were dropped, missed ones included."),
+	COUNT(rx_packets, "receive_packets", "Receive packets", "Packets received."),
+	COUNT(rx_errors, "receive_errs", "Receive errs", "Packets that arrived broken."),
+	COUNT(rx_drops, "receive_drop", "Receive drop",
+	      "Packets that arrived and were dropped, missed ones included."),
+	COUNT(rx_fifo, "receive_fifo", "Receive fifo",
+	      "Packets lost to a full buffer of the device."),
+	COUNT(rx_frame, "receive_frame", "Receive frame",
+	      "Packets with a wrong length, checksum or framing."),
+	COUNT(rx_compressed, "receive_compressed", "Receive compressed",
+	      "Compressed packets received."),
+	COUNT(rx_multicast, "receive_multicast", "Receive multicast",
+	      "Multicast packets received."),
 	VMV_FIELD(S, tx_bytes, "node_network_transmit_bytes_total", NULL, VMV_COUNTER,
 		  VMV_UNIT_BYTES, 0, "Transmit bytes", "Bytes sent."),
-	VMV_FIELD(S, tx_packets, "node_network_transmit_packets_total", NULL, VMV_COUNTER,
-		  VMV_UNIT_NONE, 0, "Transmit packets", "Packets sent."),
-	VMV_FIELD(S, tx_errors, "node_network_transmit_errs_total", NULL, VMV_COUNTER,
-		  VMV_UNIT_NONE, 0, "Transmit errs", "Packets that could not be sent."),
-	VMV_FIELD(S, tx_drops, "node_network_transmit_drop_total", NULL, VMV_COUNTER, VMV_UNIT_NONE,
-		  0, "Transmit drop", "Packets dropped instead of being sent."),
+	COUNT(tx_packets, "transmit_packets", "Transmit packets", "Packets sent."),
+	COUNT(tx_errors, "transmit_errs", "Transmit errs", "Packets that could not be sent."),
+	COUNT(tx_drops, "transmit_drop", "Transmit drop", "Packets dropped instead of being sent."),
+	COUNT(tx_fifo, "transmit_fifo", "Transmit fifo",
+	      "Packets lost to an empty buffer of the device."),
+	COUNT(tx_colls, "transmit_colls", "Transmit colls", "Collisions."),
+	COUNT(tx_carrier, "transmit_carrier", "Transmit carrier",
+	      "Packets not sent for want of a carrier, aborted and late ones included."),
+	COUNT(tx_compressed, "transmit_compressed", "Transmit compressed",
+	      "Compressed packets sent."),
 };
 
 #undef S
@@ -75,21 +110,66 @@ static const struct vmv_network_sample unknown = {
 	.default_metric = VMV_UNSET,
 	.speed = VMV_UNSET,
 	.mtu = VMV_UNSET,
+	.carrier = VMV_UNSET,
+	.carrier_changes = VMV_UNSET,
+	.flags = VMV_UNSET,
+	.link = VMV_UNSET,
+	.queue_length = VMV_UNSET,
 	.rx_bytes = VMV_UNSET,
 	.rx_packets = VMV_UNSET,
 	.rx_errors = VMV_UNSET,
 	.rx_drops = VMV_UNSET,
+	.rx_fifo = VMV_UNSET,
+	.rx_frame = VMV_UNSET,
+	.rx_compressed = VMV_UNSET,
+	.rx_multicast = VMV_UNSET,
 	.tx_bytes = VMV_UNSET,
 	.tx_packets = VMV_UNSET,
 	.tx_errors = VMV_UNSET,
 	.tx_drops = VMV_UNSET,
+	.tx_fifo = VMV_UNSET,
+	.tx_colls = VMV_UNSET,
+	.tx_carrier = VMV_UNSET,
+	.tx_compressed = VMV_UNSET,
 };
 
+/* Where the columns of /proc/net/dev go. */
+static const size_t columns[] = {
+	offsetof(struct vmv_network_sample, rx_bytes),
+	offsetof(struct vmv_network_sample, rx_packets),
+	offsetof(struct vmv_network_sample, rx_errors),
+	offsetof(struct vmv_network_sample, rx_drops),
+	offsetof(struct vmv_network_sample, rx_fifo),
+	offsetof(struct vmv_network_sample, rx_frame),
+	offsetof(struct vmv_network_sample, rx_compressed),
+	offsetof(struct vmv_network_sample, rx_multicast),
+	offsetof(struct vmv_network_sample, tx_bytes),
+	offsetof(struct vmv_network_sample, tx_packets),
+	offsetof(struct vmv_network_sample, tx_errors),
+	offsetof(struct vmv_network_sample, tx_drops),
+	offsetof(struct vmv_network_sample, tx_fifo),
+	offsetof(struct vmv_network_sample, tx_colls),
+	offsetof(struct vmv_network_sample, tx_carrier),
+	offsetof(struct vmv_network_sample, tx_compressed),
+};
+
+#define N_COLS VMV_COUNTOF(columns)
+
+/* What only changes when the kernel says so stays in the rows from one reading to the next; the
+ * counters are put into them. */
 struct network_state {
+	int watch; /* tells of changes; -1: nobody does, all is read each time */
+	int dev;   /* /proc/net/dev, open; -1 until it was read */
+	int route; /* /proc/net/route, likewise */
 	char *text;
 	size_t text_cap;
-	struct vmv_network_sample *rows;
+	char routes[ROUTES_MAX];	 /* the default routes that the rows' metrics are from */
+	struct vmv_network_sample *rows; /* as in /proc/net/dev */
+	const struct vmv_network_sample **order; /* as they are delivered */
 	size_t n, cap;
+	size_t n_updated;   /* rows that this reading has put counters into */
+	bool is_complete;   /* the rows are good for the next reading */
+	uint64_t looked_ms; /* when all was read */
 };
 
 static bool is_blank(char c)
@@ -132,14 +212,8 @@ static int parse_netdev_line(const char *line, const char *nl, struct vmv_networ
 	for (size_t i = 0; i < N_COLS; i++)
 		if (vmv_parse_u64(skip_blanks(s), &col[i], &s) < 0 || !is_end(*s))
 			return -EINVAL;
-	ret->rx_bytes = col[0];
-	ret->rx_packets = col[1];
-	ret->rx_errors = col[2];
-	ret->rx_drops = col[3];
-	ret->tx_bytes = col[8];
-	ret->tx_packets = col[9];
-	ret->tx_errors = col[10];
-	ret->tx_drops = col[11];
+	for (size_t i = 0; i < N_COLS; i++)
+		memcpy((char *)ret + columns[i], &col[i], sizeof(col[i]));
 	return 0;
 }
 
@@ -168,83 +242,6 @@ int vmv_netdev_parse(const char *text, vmv_netdev_row *row, void *arg, struct vm
 	}
 	if (n < 2)
 		return vmv_fail(err, VMV_E_PARSE, EINVAL, "/proc/net/dev: no headings");
-	return 0;
-}
-
-/* Columns of /proc/net/route. */
-enum {
-	RT_IFACE,
-	RT_DESTINATION,
-	RT_GATEWAY,
-	RT_FLAGS,
-	RT_REFCNT,
-	RT_USE,
-	RT_METRIC,
-	RT_MASK,
-	RT_COLS,
-};
-
-struct route {
-	char ifname[IFNAMSIZ];
-	uint64_t destination, mask, flags, metric;
-};
-
-static bool hex_column(const char *s, uint64_t *ret)
-{
-	const char *end;
-
-	return vmv_parse_hex(s, ret, &end) == 0 && is_end(*end);
-}
-
-static int parse_route_line(const char *line, struct route *ret)
-{
-	const char *col[RT_COLS];
-	const char *end = line;
-	int64_t metric;
-
-	for (size_t i = 0; i < RT_COLS; i++) {
-		col[i] = skip_blanks(end);
-		end = col[i] + strcspn(col[i], " \t\n");
-		if (end == col[i])
-			return -EINVAL;
-	}
-	if (!take_name(ret->ifname, col[RT_IFACE], strcspn(col[RT_IFACE], " \t")) ||
-	    !hex_column(col[RT_DESTINATION], &ret->destination) ||
-	    !hex_column(col[RT_FLAGS], &ret->flags) || !hex_column(col[RT_MASK], &ret->mask))
-		return -EINVAL;
-	if (vmv_parse_i64(col[RT_METRIC], &metric, &end) < 0 || !is_end(*end) ||
-	    metric < INT32_MIN || metric > UINT32_MAX)
-		return -EINVAL;
-	ret->metric = (uint32_t)metric; /* the kernel prints its u32 with %d */
-	return 0;
-}
-
-static bool is_default(const struct route *rt)
-{
-	return rt->destination == 0 && rt->mask == 0 && (rt->flags & RTF_UP) &&
-	       !(rt->flags & RTF_REJECT);
-}
-
-int vmv_route_parse(const char *text, vmv_route_row *row, void *arg, struct vmv_err *err)
-{
-	for (const char *line = text, *nl; *line; line = nl + 1) {
-		struct route rt;
-
-		nl = strchr(line, '\n');
-		if (!nl)
-			return vmv_fail(err, VMV_E_PARSE, EINVAL, "/proc/net/route: cut line");
-		if (line == text) { /* headings; a namespace without a route has not even those */
-			if (strncmp(line, "Iface\t", 6) != 0)
-				return vmv_fail(err, VMV_E_PARSE, EINVAL,
-						"/proc/net/route: no headings");
-			continue;
-		}
-		if (parse_route_line(line, &rt) < 0)
-			return vmv_fail(err, VMV_E_PARSE, EINVAL,
-					"/proc/net/route: malformed line");
-		if (is_default(&rt))
-			row(arg, rt.ifname, rt.metric);
-	}
 	return 0;
 }
 
@@ -398,101 +395,43 @@ static int read_ipv4(struct network_state *st, const struct vmv_root *root)
 	return 0;
 }
 
-static void read_addresses(struct network_state *st, const struct vmv_root *root)
+/* Whether they are known. */
+static bool read_addresses(struct network_state *st, const struct vmv_root *root)
 {
 	bool is_known = read_ipv4(st, root) == 0;
 
 	is_known = read_ipv6(st, root) == 0 && is_known;
 	for (size_t i = 0; i < st->n; i++)
 		st->rows[i].addresses_known = is_known;
+	return is_known;
 }
 
-/* A negative number, as of an unknown speed, is unknown. */
-static uint64_t read_number(int dir, const char *name)
-{
-	char text[32];
-	const char *end;
-	uint64_t v;
-
-	if (vmv_read_attr_at(dir, name, text, sizeof(text)) < 0 ||
-	    vmv_parse_u64(text, &v, &end) < 0 || *end)
-		return VMV_UNSET;
-	return v;
-}
-
-static uint64_t read_speed(int dir)
-{
-	uint64_t mbits = read_number(dir, "speed");
-
-	return mbits == 0 || mbits >= SPEED_NONE ? VMV_UNSET : mbits * MEGABIT;
-}
-
-/* Tunnels and InfiniBand have addresses of other lengths, loopback has zeros. */
-static void read_mac(int dir, char ret[static 18])
-{
-	char text[64];
-
-	if (vmv_read_attr_at(dir, "address", text, sizeof(text)) != 17 ||
-	    strspn(text, "0123456789abcdef:") != 17 || strcmp(text, "00:00:00:00:00:00") == 0)
-		return;
-	memcpy(ret, text, 18);
-}
-
-static void read_flags(int dir, struct vmv_network_sample *s)
-{
-	char text[32];
-	uint64_t flags;
-
-	if (vmv_read_attr_at(dir, "flags", text, sizeof(text)) < 0 || strncmp(text, "0x", 2) != 0 ||
-	    vmv_parse_hex(text + 2, &flags, NULL) < 0)
-		return;
-	s->is_loopback = (flags & IFF_LOOPBACK) != 0;
-	if (!(flags & IFF_UP))
-		s->is_up = 0;
-	else if (s->operstate[0])
-		s->is_up = strcmp(s->operstate, "up") == 0 || strcmp(s->operstate, "unknown") == 0;
-}
-
-/* An interface that vanished since /proc/net/dev was read keeps its unknowns. */
-static void read_sysfs(const struct vmv_root *root, struct vmv_network_sample *s)
-{
-	vmv_autoclose int dir = -1;
-	char path[32];
-
-	(void)snprintf(path, sizeof(path), "class/net/%s", s->name);
-	dir = openat(root->sys, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return;
-	if (vmv_read_attr_at(dir, "operstate", s->operstate, sizeof(s->operstate)) < 0)
-		s->operstate[0] = '\0';
-	s->index = read_number(dir, "ifindex");
-	s->mtu = read_number(dir, "mtu");
-	s->speed = read_speed(dir);
-	read_mac(dir, s->mac);
-	read_flags(dir, s);
-}
-
-static void take_route(void *arg, const char *ifname, uint64_t metric)
+static int take_route(void *arg, const struct vmv_route *route)
 {
 	struct network_state *st = arg;
-	struct vmv_network_sample *s = find_row(st->rows, st->n, ifname, strlen(ifname));
+	struct vmv_network_sample *s;
 
-	if (s && metric < s->default_metric)
-		s->default_metric = metric;
+	if (!vmv_route_is_default(route))
+		return 0;
+	s = find_row(st->rows, st->n, route->device, strlen(route->device));
+	if (s && route->metric < s->default_metric)
+		s->default_metric = route->metric;
+	return 0;
 }
 
-/* The first part of the file, in whole lines. The kernel lists routes in order of their
- * destination, default routes first, and a router may have a million of them. */
-static int read_routes_head(const struct vmv_root *root, char *buf, size_t cap)
+static int keep_open(int *fd, const struct vmv_root *root, const char *path)
 {
-	vmv_autoclose int fd = openat(root->proc, "net/route", O_RDONLY | O_CLOEXEC);
-	const char *nl;
-	ssize_t n;
+	if (*fd < 0)
+		*fd = openat(root->proc, path, O_RDONLY | O_CLOEXEC);
+	return *fd < 0 ? -errno : 0;
+}
 
-	buf[0] = '\0';
-	if (fd < 0)
-		return -errno;
-	n = read(fd, buf, cap - 1);
+/* Whole lines at the head of the file, up to cap - 1 bytes. */
+static int read_head(int fd, char *buf, size_t cap)
+{
+	ssize_t n = pread(fd, buf, cap - 1, 0);
+	const char *nl;
+
 	if (n < 0)
 		return -errno;
 	nl = memrchr(buf, '\n', (size_t)n);
@@ -502,49 +441,145 @@ static int read_routes_head(const struct vmv_root *root, char *buf, size_t cap)
 	return 0;
 }
 
-static int read_routes(struct network_state *st, const struct vmv_root *root, struct vmv_err *err)
+/* Whether the last line is one with destination 0.0.0.0. */
+static bool ends_in_default(const char *text)
 {
-	char text[ROUTES_HEAD];
-	int r = read_routes_head(root, text, sizeof(text));
+	const char *last = text[0] ? memrchr(text, '\n', strlen(text) - 1) : NULL;
+	const char *destination = last ? strchr(last, '\t') : NULL;
 
-	if (r == -ENOENT)
-		return 0;
-	if (r < 0)
+	return destination && strncmp(destination, "\t00000000\t", 10) == 0;
+}
+
+/* The kernel lists routes in order of their destination, default routes first, and a router may
+ * have a million of them: reads more only when all that was read are default ones. */
+static int read_default_routes(int fd, char buf[static ROUTES_MAX])
+{
+	int r = read_head(fd, buf, ROUTES_HEAD);
+
+	return r == 0 && ends_in_default(buf) ? read_head(fd, buf, ROUTES_MAX) : r;
+}
+
+/* The metrics of the rows, anew if the routes are not those of the last reading. Sets *ret_changed
+ * then. */
+static int read_routes(struct network_state *st, const struct vmv_root *root, bool *ret_changed,
+		       struct vmv_err *err)
+{
+	char text[ROUTES_MAX];
+	int r = keep_open(&st->route, root, "net/route");
+
+	text[0] = '\0'; /* a kernel without IPv4 has no such file */
+	if (r == 0)
+		r = read_default_routes(st->route, text);
+	if (r < 0 && r != -ENOENT)
 		return vmv_fail(err, VMV_E_IO, -r, "cannot read /proc/net/route: %s", strerror(-r));
-	return vmv_route_parse(text, take_route, st, err);
+	if (!*ret_changed && strcmp(text, st->routes) == 0)
+		return 0;
+	*ret_changed = true;
+	for (size_t i = 0; i < st->n; i++)
+		st->rows[i].default_metric = VMV_UNSET;
+	memcpy(st->routes, text, strlen(text) + 1);
+	return vmv_route4_parse(st->routes, take_route, st, err);
+}
+
+static int grow(struct network_state *st)
+{
+	size_t want = st->cap ? st->cap * 2 : ROWS_START;
+	struct vmv_network_sample *rows = reallocarray(st->rows, want, sizeof(*rows));
+	const struct vmv_network_sample **order;
+
+	if (!rows)
+		return -ENOMEM;
+	st->rows = rows;
+	order = reallocarray(st->order, want, sizeof(const struct vmv_network_sample *));
+	if (!order)
+		return -ENOMEM;
+	st->order = order;
+	st->cap = want;
+	return 0;
 }
 
 static int add_row(void *arg, const char *name, const struct vmv_network_sample *sample)
 {
 	struct network_state *st = arg;
+	int r;
 
 	(void)name;
 	if (st->n == VMV_INTERFACES_MAX)
 		return 0;
 	if (st->n == st->cap) {
-		size_t want = st->cap ? st->cap * 2 : ROWS_START;
-		struct vmv_network_sample *bigger = reallocarray(st->rows, want, sizeof(*bigger));
-
-		if (!bigger)
-			return -ENOMEM;
-		st->rows = bigger;
-		st->cap = want;
+		r = grow(st);
+		if (r < 0)
+			return r;
 	}
 	st->rows[st->n++] = *sample;
 	return 0;
 }
 
-static int read_counters(struct network_state *st, const struct vmv_root *root, struct vmv_err *err)
+/* -ESTALE: these are not the interfaces of the last reading. */
+static int update_row(void *arg, const char *name, const struct vmv_network_sample *sample)
 {
-	int r = vmv_read_table_at(root->proc, "net/dev", &st->text, &st->text_cap, TABLE_MAX);
+	struct network_state *st = arg;
+	struct vmv_network_sample *row;
 
-	if (r < 0)
-		return vmv_fail(err, VMV_E_IO, -r, "cannot read /proc/net/dev: %s", strerror(-r));
+	if (st->n_updated == VMV_INTERFACES_MAX)
+		return 0;
+	if (st->n_updated == st->n)
+		return -ESTALE;
+	row = &st->rows[st->n_updated++];
+	if (strcmp(row->name, name) != 0)
+		return -ESTALE;
+	for (size_t i = 0; i < N_COLS; i++)
+		memcpy((char *)row + columns[i], (const char *)sample + columns[i],
+		       sizeof(uint64_t));
+	return 0;
+}
+
+/* Everything anew. A row whose attributes could not be read is tried again by the next reading. */
+static int read_all(struct network_state *st, const struct vmv_root *root, struct vmv_err *err)
+{
+	int r;
+
 	st->n = 0;
 	r = vmv_netdev_parse(st->text, add_row, st, err);
 	if (r == -ENOMEM)
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "no memory for the network interfaces");
-	return r;
+	if (r < 0)
+		return r;
+	st->is_complete = true;
+	st->looked_ms = vmv_mono_ms(&vmv_clock_system);
+	for (size_t i = 0; i < st->n; i++)
+		if (vmv_interface_read(root, &st->rows[i]) < 0)
+			st->is_complete = false;
+	if (!read_addresses(st, root))
+		st->is_complete = false;
+	return 0;
+}
+
+static bool must_look(const struct network_state *st)
+{
+	return vmv_linkwatch_has_changed(st->watch) || !st->is_complete ||
+	       vmv_mono_ms(&vmv_clock_system) - st->looked_ms >= LOOK_MS;
+}
+
+/* Sets *ret_anew when the rows are new ones. */
+static int read_interfaces(struct network_state *st, const struct vmv_root *root, bool *ret_anew,
+			   struct vmv_err *err)
+{
+	int r = keep_open(&st->dev, root, "net/dev");
+
+	*ret_anew = must_look(st);
+	if (r == 0)
+		r = vmv_read_table_fd(st->dev, &st->text, &st->text_cap, TABLE_MAX);
+	if (r < 0)
+		return vmv_fail(err, VMV_E_IO, -r, "cannot read /proc/net/dev: %s", strerror(-r));
+	if (!*ret_anew) {
+		st->n_updated = 0;
+		r = vmv_netdev_parse(st->text, update_row, st, err);
+		if (r < 0 && r != -ESTALE)
+			return r;
+		*ret_anew = r == -ESTALE || st->n_updated != st->n;
+	}
+	return *ret_anew ? read_all(st, root, err) : 0;
 }
 
 static int compare(uint64_t a, uint64_t b)
@@ -555,8 +590,8 @@ static int compare(uint64_t a, uint64_t b)
 /* VMV_UNSET is the largest number: without a default route, without an index comes last. */
 static int by_importance(const void *a, const void *b)
 {
-	const struct vmv_network_sample *x = a;
-	const struct vmv_network_sample *y = b;
+	const struct vmv_network_sample *x = *(const struct vmv_network_sample *const *)a;
+	const struct vmv_network_sample *y = *(const struct vmv_network_sample *const *)b;
 	int r = compare(x->default_metric, y->default_metric);
 
 	if (r == 0)
@@ -564,10 +599,25 @@ static int by_importance(const void *a, const void *b)
 	return r ? r : strcmp(x->name, y->name);
 }
 
+static void sort_rows(struct network_state *st)
+{
+	for (size_t i = 0; i < st->n; i++)
+		st->order[i] = &st->rows[i];
+	if (st->n > 1)
+		qsort(st->order, st->n, sizeof(*st->order), by_importance);
+}
+
 static void *network_open(const struct vmv_root *root)
 {
-	(void)root;
-	return calloc(1, sizeof(struct network_state));
+	struct network_state *st = calloc(1, sizeof(*st));
+
+	if (!st)
+		return NULL;
+	st->dev = -1;
+	st->route = -1;
+	/* without it, as in a sandbox that knows no netlink, each reading costs more: no failure */
+	st->watch = root->is_live ? vmv_linkwatch_open() : -1;
+	return st;
 }
 
 static void network_close(void *state)
@@ -576,8 +626,12 @@ static void network_close(void *state)
 
 	if (!st)
 		return;
+	vmv_closep(&st->watch);
+	vmv_closep(&st->dev);
+	vmv_closep(&st->route);
 	free(st->text);
 	free(st->rows);
+	free(st->order);
 	free(st);
 }
 
@@ -585,21 +639,20 @@ static int network_read(void *state, const struct vmv_root *root, struct vmv_sin
 			struct vmv_err *err)
 {
 	struct network_state *st = state;
+	bool is_changed;
 	int r;
 
-	r = read_counters(st, root, err);
-	if (r < 0)
+	r = read_interfaces(st, root, &is_changed, err);
+	if (r == 0)
+		r = read_routes(st, root, &is_changed, err);
+	if (r < 0) {
+		st->is_complete = false;
 		return r;
-	r = read_routes(st, root, err);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < st->n; i++)
-		read_sysfs(root, &st->rows[i]);
-	read_addresses(st, root);
-	if (st->n > 1)
-		qsort(st->rows, st->n, sizeof(*st->rows), by_importance);
+	}
+	if (is_changed)
+		sort_rows(st);
 	for (size_t i = 0; i < st->n; i++) {
-		r = sink->row(sink, st->rows[i].name, &st->rows[i]);
+		r = sink->row(sink, st->order[i]->name, st->order[i]);
 		if (r < 0)
 			return r;
 	}

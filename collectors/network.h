@@ -23,8 +23,20 @@ struct vmv_network_sample {
 	uint64_t default_metric; /* of its IPv4 default route, lowest; VMV_UNSET: has none */
 	uint64_t speed;		 /* bits per second; VMV_UNSET unknown */
 	uint64_t mtu;		 /* bytes */
+	char duplex[16];	 /* "full", "half", "unknown"; "" when sysfs does not say */
+	char kind[16];	  /* "bond", "vlan", "bridge", "veth", "tun", "tap", "wireguard", "wlan",
+			   * "loopback", ...; of a device its bus: "virtio", "pci"; "" unknown */
+	char master[16];  /* the bond or bridge it belongs to; "" none */
+	uint64_t carrier; /* 0 or 1; VMV_UNSET while the interface is down */
+	uint64_t carrier_changes;
+	uint64_t flags; /* IFF_... */
+	uint64_t link;	/* index of the interface it stands on or is paired with, else its own */
+	uint64_t queue_length;
+	/* as /proc/net/dev prints them; 32-bit kernels wrap the counters at 2^32 */
 	uint64_t rx_bytes, rx_packets, rx_errors, rx_drops;
+	uint64_t rx_fifo, rx_frame, rx_compressed, rx_multicast;
 	uint64_t tx_bytes, tx_packets, tx_errors, tx_drops;
+	uint64_t tx_fifo, tx_colls, tx_carrier, tx_compressed;
 	uint64_t n_ipv4, n_ipv6;
 	char ipv4[VMV_ADDRESSES_EACH][16]; /* without prefix length, the primary first; none of
 					    * 127/8, 0/8, 224-255 */
@@ -41,10 +53,6 @@ typedef int vmv_netdev_row(void *arg, const char *name, const struct vmv_network
 
 /* Pure: the text of /proc/net/dev (counters only). -EINVAL with err set when malformed. */
 int vmv_netdev_parse(const char *text, vmv_netdev_row *row, void *arg, struct vmv_err *err);
-
-/* Pure: the text of /proc/net/route: calls row for each IPv4 default route that is up. */
-typedef void vmv_route_row(void *arg, const char *ifname, uint64_t metric);
-int vmv_route_parse(const char *text, vmv_route_row *row, void *arg, struct vmv_err *err);
 
 /* Pure: the text of /proc/net/if_inet6: calls row for each address, of whatever scope. flags
  * are the IFA_F_ bits below 0x100. An empty text is fine: no address. */

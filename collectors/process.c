@@ -5,18 +5,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/num.h"
 #include "base/root.h"
 
-#define STAT_MAX   2048 /* bytes; 52 numbers of up to 20 digits and a comm */
-#define IO_MAX	   1024
-#define PIDS_START 256
+#define STAT_MAX 2048 /* bytes; 52 numbers of up to 20 digits and a comm */
 
 /* Columns of /proc/PID/stat as proc(5) counts them. */
 enum {
@@ -58,12 +58,6 @@ static const struct vmv_field fields[] = {
 };
 
 #undef S
-
-struct process_state {
-	struct vmv_pids pids;
-	size_t at;
-	bool is_reading; /* between two slices of one reading */
-};
 
 static int malformed(struct vmv_err *err)
 {
@@ -179,158 +173,301 @@ int vmv_process_stat(const struct vmv_root *root, uint64_t pid, struct vmv_proce
 	return 0;
 }
 
-static int open_proc(struct vmv_pids *pids, const struct vmv_root *root)
-{
-	vmv_autoclose int fd = openat(root->proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+/* -- one reading --------------------------------------------------------------------- */
 
-	if (fd < 0)
-		return -errno;
-	pids->dir = fdopendir(fd);
-	if (!pids->dir)
-		return -errno;
-	(void)VMV_TAKE(fd, -1);
-	return 0;
+struct slot {
+	uint32_t pid;
+	int fd;	       /* of its stat; -1: not kept */
+	bool is_known; /* was there in an earlier reading: it may be worth keeping */
+};
+
+struct process_state {
+	struct vmv_pids pids;
+	int loadavg;	   /* -1 until it could be opened */
+	uint64_t last_pid; /* handed out when /proc was listed */
+	uint64_t listed_ms;
+	bool is_listed;
+
+	struct slot *slots; /* ascending by pid */
+	size_t n, at;
+	size_t n_kept, max_kept;
+	size_t page_size;
+	enum { IDLE, LISTING, READING } phase;
+
+	struct vmv_processes_sample counts;
+	bool has_counts;  /* of a whole scan, not yet delivered */
+	uint64_t counted; /* in this reading */
+};
+
+size_t vmv_process_kept_max(uint64_t ram, uint64_t nofile)
+{
+	uint64_t by_ram = ram / 512 / 4608;
+	uint64_t by_nofile = nofile > VMV_NOFILE_RESERVE ? nofile - VMV_NOFILE_RESERVE : 0;
+	uint64_t max = by_ram < by_nofile ? by_ram : by_nofile;
+
+	return max < VMV_KEPT_STATS_MAX ? (size_t)max : VMV_KEPT_STATS_MAX;
 }
 
-static int add_pid(struct vmv_pids *pids, uint32_t pid)
+static size_t kept_max(const struct vmv_root *root)
 {
-	if (pids->n == pids->cap) {
-		size_t want = pids->cap ? pids->cap * 2 : PIDS_START;
-		uint32_t *bigger = reallocarray(pids->pid, want, sizeof(*bigger));
+	struct sysinfo info;
+	struct rlimit nofile;
 
-		if (!bigger)
-			return -ENOMEM;
-		pids->pid = bigger;
-		pids->cap = want;
-	}
-	pids->pid[pids->n++] = pid;
-	return 0;
-}
-
-static int list_proc(struct vmv_pids *pids)
-{
-	const struct dirent *d;
-	const char *end;
-	uint64_t pid;
-	int r;
-
-	rewinddir(pids->dir);
-	while (errno = 0, d = readdir(pids->dir)) {
-		if (vmv_parse_u64(d->d_name, &pid, &end) < 0 || *end || pid > VMV_PROCESSES_MAX)
-			continue;
-		if (pids->n == VMV_PROCESSES_MAX)
-			break;
-		r = add_pid(pids, (uint32_t)pid);
-		if (r < 0)
-			return r;
-	}
-	return -errno;
-}
-
-static int by_pid(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a;
-	uint32_t y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* procfs lists pids in order, other file systems (recorded trees) do not. */
-static void sort_pids(struct vmv_pids *pids)
-{
-	for (size_t i = 1; i < pids->n; i++) {
-		if (pids->pid[i - 1] > pids->pid[i]) {
-			qsort(pids->pid, pids->n, sizeof(*pids->pid), by_pid);
-			return;
-		}
-	}
-}
-
-int vmv_pids_read(struct vmv_pids *pids, const struct vmv_root *root, struct vmv_err *err)
-{
-	int r = 0;
-
-	pids->n = 0;
-	if (!pids->dir)
-		r = open_proc(pids, root);
-	if (r == 0)
-		r = list_proc(pids);
-	if (r < 0) {
-		pids->n = 0;
-		return vmv_fail(err, VMV_E_IO, -r, "cannot list /proc: %s", strerror(-r));
-	}
-	sort_pids(pids);
-	return 0;
-}
-
-void vmv_pids_done(struct vmv_pids *pids)
-{
-	vmv_closedirp(&pids->dir);
-	free(pids->pid);
-	*pids = (struct vmv_pids){ .dir = NULL };
-}
-
-static int deliver(const struct vmv_root *root, uint32_t pid, struct vmv_sink *sink,
-		   struct vmv_err *err)
-{
-	struct vmv_process_sample s;
-	char id[16];
-	int r = vmv_process_stat(root, pid, &s, err);
-
-	if (vmv_process_is_gone(r))
+	if (!root->is_live || sysinfo(&info) < 0 || getrlimit(RLIMIT_NOFILE, &nofile) < 0)
 		return 0;
-	if (r < 0)
-		return r;
-	(void)snprintf(id, sizeof(id), "%u", pid);
-	return sink->row(sink, id, &s);
-}
-
-static int read_slice(struct process_state *st, const struct vmv_root *root, struct vmv_sink *sink,
-		      struct vmv_err *err)
-{
-	size_t end = st->pids.n;
-	int r;
-
-	if (end - st->at > VMV_SCAN_SLICE)
-		end = st->at + VMV_SCAN_SLICE;
-	while (st->at < end) {
-		r = deliver(root, st->pids.pid[st->at++], sink, err);
-		if (r < 0)
-			return r;
-	}
-	return end < st->pids.n ? VMV_MORE : 0;
+	return vmv_process_kept_max((uint64_t)info.totalram * info.mem_unit, nofile.rlim_cur);
 }
 
 static void *process_open(const struct vmv_root *root)
 {
-	(void)root;
-	return calloc(1, sizeof(struct process_state));
+	struct process_state *st = calloc(1, sizeof(*st));
+
+	if (!st)
+		return NULL;
+	st->loadavg = -1;
+	st->page_size = (size_t)sysconf(_SC_PAGESIZE);
+	st->max_kept = kept_max(root);
+	return st;
+}
+
+static void drop(struct process_state *st, struct slot *s)
+{
+	if (s->fd >= 0) {
+		vmv_closep(&s->fd);
+		st->n_kept--;
+	}
+	s->fd = -1;
 }
 
 static void process_close(void *state)
 {
 	struct process_state *st = state;
 
-	if (st)
-		vmv_pids_done(&st->pids);
+	if (!st)
+		return;
+	for (size_t i = 0; i < st->n; i++)
+		drop(st, &st->slots[i]);
+	vmv_closep(&st->loadavg);
+	vmv_pids_done(&st->pids);
+	free(st->slots);
 	free(st);
+}
+
+/* "0.20 0.18 0.12 1/80 11206": the pid that was handed out last. Threads have one, too, so it
+ * changes more often than there is a new process, never less. UINT64_MAX: not known. */
+static uint64_t read_last_pid(struct process_state *st, const struct vmv_root *root)
+{
+	char text[128];
+	const char *column;
+	uint64_t pid;
+
+	if (st->loadavg < 0)
+		st->loadavg = openat(root->proc, "loadavg", O_RDONLY | O_CLOEXEC);
+	if (st->loadavg < 0 || vmv_read_fd(st->loadavg, text, sizeof(text)) < 0)
+		return UINT64_MAX;
+	column = strrchr(text, ' ');
+	return column && vmv_parse_u64(column + 1, &pid, NULL) == 0 ? pid : UINT64_MAX;
+}
+
+/* Must /proc be listed? Only pids that were handed out since can be new in it. Rare ways around
+ * that (a pid chosen by its creator, all pids handed out in between, a process that becomes visible
+ * under hidepid) are caught by age. */
+static bool needs_list(struct process_state *st, const struct vmv_root *root)
+{
+	uint64_t last_pid = root->is_live ? read_last_pid(st, root) : UINT64_MAX;
+	uint64_t now_ms = vmv_mono_ms(&vmv_clock_system);
+
+	if (st->is_listed && last_pid != UINT64_MAX && last_pid == st->last_pid &&
+	    now_ms - st->listed_ms < VMV_LIST_AGE_MS)
+		return false;
+	st->last_pid = last_pid; /* read before the list: what comes in between is seen twice */
+	st->listed_ms = now_ms;
+	return true;
+}
+
+/* The slots become those of the list; descriptors of pids that stay are taken along. */
+static int take_list(struct process_state *st)
+{
+	struct slot *slots = reallocarray(NULL, st->pids.n + 1, sizeof(*slots));
+	size_t old = 0;
+
+	if (!slots)
+		return -ENOMEM;
+	for (size_t i = 0; i < st->pids.n; i++) {
+		slots[i] = (struct slot){ .pid = st->pids.pid[i], .fd = -1 };
+		while (old < st->n && st->slots[old].pid < slots[i].pid)
+			drop(st, &st->slots[old++]);
+		if (old < st->n && st->slots[old].pid == slots[i].pid)
+			slots[i] = st->slots[old++];
+	}
+	while (old < st->n)
+		drop(st, &st->slots[old++]);
+	free(st->slots);
+	st->slots = slots;
+	st->n = st->pids.n;
+	st->is_listed = true;
+	return 0;
+}
+
+/* Through the kept descriptor: it stays with its process, and says ESRCH when that has ended,
+ * whoever has the number now. */
+static int read_kept(struct process_state *st, struct slot *s, struct vmv_process_sample *ret)
+{
+	char text[STAT_MAX];
+	int r = vmv_read_fd(s->fd, text, sizeof(text));
+
+	if (r >= 0)
+		r = vmv_process_parse(text, st->page_size, ret, NULL);
+	if (r < 0)
+		drop(st, s);
+	return r;
+}
+
+static int open_stat(const struct vmv_root *root, uint32_t pid)
+{
+	char path[32];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%u/stat", pid);
+	fd = openat(root->proc, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Ours run out: all are given back, and fewer are kept from now on. */
+static void keep_less(struct process_state *st)
+{
+	for (size_t i = 0; i < st->n; i++)
+		drop(st, &st->slots[i]);
+	st->max_kept /= 2;
+}
+
+static int read_anew(struct process_state *st, const struct vmv_root *root, struct slot *s,
+		     struct vmv_process_sample *ret, struct vmv_err *err)
+{
+	char text[STAT_MAX];
+	vmv_autoclose int fd = open_stat(root, s->pid);
+	int r = fd;
+
+	if (r == -EMFILE && st->n_kept > 0) {
+		keep_less(st);
+		r = fd = open_stat(root, s->pid);
+	}
+	if (r >= 0)
+		r = vmv_read_fd(fd, text, sizeof(text));
+	if (vmv_process_is_gone(r))
+		return r;
+	if (r < 0)
+		return vmv_fail(err, VMV_E_IO, -r, "cannot read '/proc/%u/stat': %s", s->pid,
+				strerror(-r));
+	r = vmv_process_parse(text, st->page_size, ret, err);
+	if (r == 0 && s->is_known && st->n_kept < st->max_kept) {
+		s->fd = VMV_TAKE(fd, -1);
+		st->n_kept++;
+	}
+	return r;
+}
+
+static void count(struct vmv_processes_sample *c, const struct vmv_process_sample *s)
+{
+	uint64_t *const by_letter[] = {
+		['R'] = &c->running, ['S'] = &c->sleeping, ['D'] = &c->disk_sleep,
+		['I'] = &c->idle,    ['T'] = &c->stopped,  ['t'] = &c->tracing_stop,
+		['Z'] = &c->zombie,  ['X'] = &c->dead,
+	};
+	unsigned char letter = (unsigned char)s->state[0];
+
+	c->pids++;
+	c->threads = vmv_add_sat(c->threads, s->threads);
+	if (letter < VMV_COUNTOF(by_letter) && by_letter[letter])
+		++*by_letter[letter];
+}
+
+static int deliver(struct process_state *st, const struct vmv_root *root, struct slot *slot,
+		   struct vmv_sink *sink, struct vmv_err *err)
+{
+	struct vmv_process_sample s;
+	char id[16];
+	int r = -ESRCH;
+
+	if (slot->fd >= 0)
+		r = read_kept(st, slot, &s);
+	if (r < 0)
+		r = read_anew(st, root, slot, &s, err);
+	slot->is_known = true;
+	if (vmv_process_is_gone(r))
+		return 0;
+	if (r < 0)
+		return r;
+	s.pid = slot->pid; /* the directory is what further look-ups go by */
+	count(&st->counts, &s);
+	if (!sink)
+		return 0;
+	(void)snprintf(id, sizeof(id), "%u", slot->pid);
+	return sink->row(sink, id, &s);
+}
+
+static int begin(struct process_state *st, const struct vmv_root *root)
+{
+	st->at = 0;
+	st->counts = (struct vmv_processes_sample){ .pids = 0 };
+	st->has_counts = false;
+	st->pids.is_listing = false;
+	return needs_list(st, root) ? LISTING : READING;
+}
+
+static int list_slice(struct process_state *st, const struct vmv_root *root, struct vmv_err *err)
+{
+	int r = vmv_pids_step(&st->pids, root, err);
+
+	if (r != 0)
+		return r;
+	r = take_list(st);
+	if (r < 0)
+		return vmv_fail(err, VMV_E_IO, -r, "no memory for the processes");
+	st->phase = READING;
+	return VMV_MORE;
+}
+
+static int read_slice(struct process_state *st, const struct vmv_root *root, struct vmv_sink *sink,
+		      struct vmv_err *err)
+{
+	size_t end = st->n - st->at > VMV_SCAN_SLICE ? st->at + VMV_SCAN_SLICE : st->n;
+	int r;
+
+	while (st->at < end) {
+		r = deliver(st, root, &st->slots[st->at++], sink, err);
+		if (r < 0)
+			return r;
+	}
+	if (end < st->n)
+		return VMV_MORE;
+	st->has_counts = true;
+	return 0;
+}
+
+/* One slice of a scan; without a sink it only counts. */
+static int scan(struct process_state *st, const struct vmv_root *root, struct vmv_sink *sink,
+		struct vmv_err *err)
+{
+	int r;
+
+	if (st->phase == IDLE)
+		st->phase = begin(st, root);
+	r = st->phase == LISTING ? list_slice(st, root, err) : read_slice(st, root, sink, err);
+	if (r != VMV_MORE)
+		st->phase = IDLE;
+	if (r < 0)
+		st->is_listed = false;
+	return r;
 }
 
 static int process_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,
 			struct vmv_err *err)
 {
 	struct process_state *st = state;
-	int r;
 
-	if (!st->is_reading) {
-		r = vmv_pids_read(&st->pids, root, err);
-		if (r < 0)
-			return r;
-		st->at = 0;
-	}
-	r = read_slice(st, root, sink, err);
-	st->is_reading = r == VMV_MORE;
-	return r;
+	st->counted = sink->reading;
+	return scan(st, root, sink, err);
 }
 
 const struct vmv_collector vmv_collector_process = {
@@ -348,96 +485,68 @@ const struct vmv_collector vmv_collector_process = {
 	.read = process_read,
 };
 
-static void read_exe(int dir, struct vmv_process_detail *ret)
-{
-	ssize_t n = readlinkat(dir, "exe", ret->exe, sizeof(ret->exe) - 1);
+/* -- counts -------------------------------------------------------------------------- */
 
-	ret->has_exe = n > 0;
-	ret->exe[n > 0 ? n : 0] = '\0';
+#define COUNT(member, metric, labels, source, text)                                              \
+	VMV_FIELD(struct vmv_processes_sample, member, metric, labels, VMV_GAUGE, VMV_UNIT_NONE, \
+		  0, source, text)
+#define STATE(member, letter, text) \
+	COUNT(member, "node_processes_state", "state=\"" letter "\"", "state " letter, text)
+
+static const struct vmv_field count_fields[] = {
+	COUNT(pids, "node_processes_pids", NULL, "/proc", "Processes."),
+	COUNT(threads, "node_processes_threads", NULL, "num_threads", "Threads of all processes."),
+	COUNT(max_processes, "node_processes_max_processes", NULL, "/proc/sys/kernel/pid_max",
+	      "Limit of process and thread numbers."),
+	COUNT(max_threads, "node_processes_max_threads", NULL, "/proc/sys/kernel/threads-max",
+	      "Limit of threads."),
+	STATE(running, "R", "Processes that run or could run."),
+	STATE(sleeping, "S", "Processes that wait, and can be interrupted."),
+	STATE(disk_sleep, "D",
+	      "Processes that wait, most often for I/O, and cannot be interrupted."),
+	STATE(idle, "I", "Kernel threads with nothing to do."),
+	STATE(stopped, "T", "Processes stopped by a signal."),
+	STATE(tracing_stop, "t", "Processes stopped by a debugger."),
+	STATE(zombie, "Z", "Processes that ended, and whose parent has not taken note."),
+	STATE(dead, "X", "Processes that are being removed."),
+};
+
+static uint64_t read_limit(const struct vmv_root *root, const char *path)
+{
+	char text[32];
+	uint64_t v;
+
+	if (vmv_read_attr_at(root->proc, path, text, sizeof(text)) < 0 ||
+	    vmv_parse_u64(text, &v, NULL) < 0)
+		return VMV_UNSET;
+	return v;
 }
 
-static void read_cmdline(int dir, struct vmv_process_detail *ret)
+/* Where the processes themselves were read in this reading, all has been counted. */
+static int processes_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,
+			  struct vmv_err *err)
 {
-	int n = vmv_read_attr_at(dir, "cmdline", ret->cmdline, sizeof(ret->cmdline));
-	size_t len = n > 0 ? (size_t)n : 0;
+	struct process_state *st = state;
+	bool is_counted = st->has_counts && st->counted == sink->reading;
+	int r = is_counted ? 0 : scan(st, root, NULL, err);
 
-	while (len > 0 && ret->cmdline[len - 1] == '\0')
-		len--;
-	for (size_t i = 0; i < len; i++)
-		if (ret->cmdline[i] == '\0')
-			ret->cmdline[i] = ' ';
-	ret->cmdline[len] = '\0';
-	ret->cmdline_len = len;
-	ret->has_cmdline = len > 0;
-}
-
-/* The number of the line "key: number". */
-static int io_value(const char *text, const char *key, uint64_t *ret)
-{
-	size_t len = strlen(key);
-
-	for (const char *line = text; line; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (strncmp(line, key, len) == 0 && strncmp(line + len, ": ", 2) == 0)
-			return vmv_parse_u64(line + len + 2, ret, NULL);
-	}
-	return -ENOENT;
-}
-
-static void read_io(int dir, struct vmv_process_detail *ret)
-{
-	char text[IO_MAX];
-
-	ret->has_io = vmv_read_at(dir, "io", text, sizeof(text)) >= 0 &&
-		      io_value(text, "read_bytes", &ret->read_bytes) == 0 &&
-		      io_value(text, "write_bytes", &ret->write_bytes) == 0;
-	if (!ret->has_io)
-		ret->read_bytes = ret->write_bytes = VMV_UNSET;
-}
-
-static void read_uid(int dir, struct vmv_process_detail *ret)
-{
-	struct stat st;
-
-	ret->has_uid = fstat(dir, &st) == 0;
-	ret->uid = ret->has_uid ? st.st_uid : (uid_t)-1;
-}
-
-/* Checked through the directory's descriptor, which stays with this process: when its number
- * goes to another one later, everything below says ESRCH. */
-static int check_starttime(int dir, uint64_t starttime)
-{
-	struct vmv_process_sample s;
-	char text[STAT_MAX];
-	int r = vmv_read_at(dir, "stat", text, sizeof(text));
-
-	if (r == -ENOENT)
-		return -ESRCH;
-	if (r < 0)
+	if (r != 0)
 		return r;
-	r = vmv_process_parse(text, 1, &s, NULL);
-	if (r < 0)
-		return r;
-	return s.starttime == starttime ? 0 : -ESRCH;
+	st->has_counts = false;
+	st->counts.max_processes = read_limit(root, "sys/kernel/pid_max");
+	st->counts.max_threads = read_limit(root, "sys/kernel/threads-max");
+	return sink->row(sink, "", &st->counts);
 }
 
-int vmv_process_detail(const struct vmv_root *root, uint64_t pid, uint64_t starttime,
-		       struct vmv_process_detail *ret)
-{
-	vmv_autoclose int dir = -1;
-	char path[24];
-	int r;
-
-	(void)snprintf(path, sizeof(path), "%ju", (uintmax_t)pid);
-	dir = openat(root->proc, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
-	r = check_starttime(dir, starttime);
-	if (r < 0)
-		return r;
-	read_exe(dir, ret);
-	read_cmdline(dir, ret);
-	read_io(dir, ret);
-	read_uid(dir, ret);
-	return 0;
-}
+const struct vmv_collector vmv_collector_processes = {
+	.name = "processes",
+	.help = "Numbers of processes and threads, by state.",
+	.file = "/proc/PID/stat, /proc/sys/kernel",
+	.fields = count_fields,
+	.n_fields = VMV_COUNTOF(count_fields),
+	.sample_size = sizeof(struct vmv_processes_sample),
+	.min_period_ms = 1000,
+	.is_default = true,
+	.state_of = &vmv_collector_process,
+	.read = processes_read,
+};

@@ -2,10 +2,10 @@
 #ifndef VMV_COLLECTORS_PROCESS_H
 #define VMV_COLLECTORS_PROCESS_H
 
-#include <dirent.h>
 #include <sys/types.h>
 
 #include "collectors/collector.h"
+#include "collectors/pids.h"
 
 struct vmv_err;
 struct vmv_root;
@@ -23,8 +23,26 @@ struct vmv_process_sample {
 };
 
 /* One row per process, its pid as id, in ascending order of pid. Works in slices of
- * VMV_SCAN_SLICE processes (VMV_MORE). A process that ends while it is read is left out. */
+ * VMV_SCAN_SLICE processes (VMV_MORE). A process that ends while it is read is left out.
+ *
+ * What makes it cheap on the running kernel: the descriptors of /proc/PID/stat stay open, up to a
+ * bound (vmv_process_kept_max), and /proc is listed anew only when a pid was handed out since
+ * (last column of /proc/loadavg), at the latest after VMV_LIST_AGE_MS. */
 extern const struct vmv_collector vmv_collector_process;
+
+/* How many there are, by state, out of the same scan: a struct vmv_processes_sample. */
+extern const struct vmv_collector vmv_collector_processes;
+
+struct vmv_processes_sample {
+	uint64_t pids, threads;
+	uint64_t max_processes, max_threads; /* limits of the kernel; VMV_UNSET: not readable */
+	uint64_t running, sleeping, disk_sleep, idle, stopped, tracing_stop, zombie, dead;
+};
+
+/* How many descriptors of /proc/PID/stat may stay open: an open one costs the kernel about 4.5 KiB
+ * (buffer, file, inode), all of them together at most 1/512 of RAM; and descriptors have to remain
+ * for everything else. ram and nofile (RLIMIT_NOFILE): bytes, descriptors. */
+size_t vmv_process_kept_max(uint64_t ram, uint64_t nofile);
 
 /* Pure: one line of /proc/PID/stat ("pid (comm) state ppid ..."; comm may hold blanks and
  * parentheses). page_size in bytes. -EINVAL with err set when malformed. */
@@ -38,19 +56,6 @@ int vmv_process_stat(const struct vmv_root *root, uint64_t pid, struct vmv_proce
 
 /* True for the (negative) errors of a process that has ended or is hidden from us (hidepid). */
 bool vmv_process_is_gone(int r);
-
-/* The pids in /proc, ascending. Start with all zero; memory and descriptor are kept between
- * readings. */
-struct vmv_pids {
-	DIR *dir;
-	uint32_t *pid;
-	size_t n, cap;
-};
-
-/* Replaces the list by what is there now. Returns 0 or negative errno with err set, and then
- * the list is empty. */
-int vmv_pids_read(struct vmv_pids *pids, const struct vmv_root *root, struct vmv_err *err);
-void vmv_pids_done(struct vmv_pids *pids); /* frees, back to all zero */
 
 /* What is read for the few processes that are shown. */
 struct vmv_process_detail {

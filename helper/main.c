@@ -1,15 +1,135 @@
-#include <stddef.h>
-
+#include "base/buf.h"
+#include "base/cleanup.h"
+#include "base/limits.h"
 #include "helper/question.h"
 
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define GOOD	    "ok\n"
+#define KEPT_BUFFER 4096 /* bytes that stay allocated between questions */
+
+/* Sorted by name; tests/unit/test_helper.c holds us to it. */
 const struct vmv_question vmv_questions[] = {
 	{ "statvfs", "Size and use of the filesystem mounted there.", vmv_answer_statvfs },
-	{ "units", "State of the service manager, failed units and those named.", vmv_answer_units },
+	{ "units", "State of the service manager, failed units and those named.",
+	  vmv_answer_units },
 	{ "users", "Sessions that the login manager knows.", vmv_answer_users },
 	{ NULL, NULL, NULL },
 };
 
-int main(void)
+static const struct vmv_question *find_question(const char *text, size_t len)
 {
-	return 0;
+	for (const struct vmv_question *q = vmv_questions; q->name; q++)
+		if (strlen(q->name) == len && memcmp(q->name, text, len) == 0)
+			return q;
+	return NULL;
+}
+
+static int answer(const char *question, struct vmv_buf *ret)
+{
+	size_t len = strcspn(question, " ");
+	const struct vmv_question *q = find_question(question, len);
+	int r = vmv_buf_add(ret, GOOD, strlen(GOOD));
+
+	if (!q)
+		return -EINVAL;
+	return r < 0 ? r : q->answer(question + len + (question[len] == ' '), ret);
+}
+
+/* Returns false when nobody is there any more to answer to. */
+static bool reply(int fd, int r, const struct vmv_buf *b)
+{
+	char error[32];
+	int len;
+
+	if (r == 0)
+		return send(fd, b->data, b->len, MSG_NOSIGNAL) >= 0;
+	len = snprintf(error, sizeof(error), "error %d", -r);
+	return send(fd, error, (size_t)len, MSG_NOSIGNAL) >= 0;
+}
+
+/* The next question. Returns its length, which is over cap - 1 for one that was cut; 0 at the end.
+ */
+static ssize_t next_question(int fd, char *buf, size_t cap)
+{
+	ssize_t n;
+
+	do {
+		n = recv(fd, buf, cap - 1, MSG_TRUNC);
+	} while (n < 0 && errno == EINTR);
+	if (n > 0 && (size_t)n < cap)
+		buf[n] = '\0';
+	return n;
+}
+
+static int serve(int fd)
+{
+	struct vmv_buf b = { .max = strlen(GOOD) + VMV_ASK_ANSWER_MAX };
+	char question[VMV_ASK_QUESTION_MAX + 1];
+	bool goes_on = true;
+	ssize_t n;
+	int r;
+
+	while (goes_on && (n = next_question(fd, question, sizeof(question))) > 0) {
+		/* a NUL in the question would make it another one */
+		if ((size_t)n >= sizeof(question) || strlen(question) != (size_t)n)
+			r = -EINVAL;
+		else
+			r = answer(question, &b);
+		goes_on = reply(fd, r, &b);
+		vmv_buf_clear(&b, KEPT_BUFFER);
+	}
+	vmv_buf_free(&b);
+	return EXIT_SUCCESS;
+}
+
+static void print_help(FILE *out)
+{
+	(void)fputs(
+		"Usage: vmvitals-helper [--help | --version]\n"
+		"Answers what may block, so that the agent does not. Started by vmvitalsd, with "
+		"a\nSOCK_SEQPACKET socket as standard input; one packet a question.\n\n",
+		out);
+	for (const struct vmv_question *q = vmv_questions; q->name; q++)
+		(void)fprintf(out, "  %-10s %s\n", q->name, q->help);
+}
+
+static bool is_asker(int fd)
+{
+	socklen_t len = sizeof(int);
+	int type = 0;
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+		print_help(stdout);
+		return fflush(stdout) == EOF ? EXIT_FAILURE : EXIT_SUCCESS;
+	}
+	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+		(void)puts("vmvitals-helper " PACKAGE_VERSION);
+		return fflush(stdout) == EOF ? EXIT_FAILURE : EXIT_SUCCESS;
+	}
+	if (argc > 1 || !is_asker(STDIN_FILENO)) {
+		print_help(stderr);
+		return EX_USAGE;
+	}
+	/* it ends with its socket, too, but not while a question hangs */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+#ifdef SYS_close_range
+	/* what the agent was given without CLOEXEC and does not know of */
+	(void)syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0);
+#endif
+	return serve(STDIN_FILENO);
 }

@@ -1,4 +1,5 @@
-/* What the helper can be asked: one packet in, one packet out. */
+/* What the helper can be asked. A question is one packet, "statvfs /mnt"; its answer is one packet,
+ * either "ok", LF and a text, or "error" and a decimal errno. */
 #ifndef VMV_HELPER_QUESTION_H
 #define VMV_HELPER_QUESTION_H
 
@@ -7,15 +8,18 @@ struct vmv_buf;
 struct vmv_question {
 	const char *name; /* first word of the question */
 	const char *help; /* one sentence */
-	/* argument is what follows the name and a blank, "" without. Appends the answer, text without
-	 * NUL. May block: that is what the helper is for. Returns 0 or negative errno. */
+	/* argument is what follows the name and a blank, "" without. Appends the answer, text
+	 * without NUL. May block: that is what the helper is for. Returns 0 or negative errno. */
 	int (*answer)(const char *argument, struct vmv_buf *ret);
 };
 
 /* Ended by a row without name, sorted by name. */
 extern const struct vmv_question vmv_questions[];
 
+/* argument: an absolute path. Six decimal numbers and LF: unit in bytes, then in units size, free
+ * and free for ordinary users, then inodes and free inodes. statvfs(3). */
 int vmv_answer_statvfs(const char *argument, struct vmv_buf *ret);
+
 int vmv_answer_units(const char *argument, struct vmv_buf *ret);
 int vmv_answer_users(const char *argument, struct vmv_buf *ret);
 

@@ -19,6 +19,6 @@ host_libhost_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS)
 bin_PROGRAMS += vmvitals
 vmvitals_SOURCES = host/main.c
 vmvitals_LDADD = host/libhost.a proto/libproto.a base/libbase.a \
-	$(JSONC_LIBS) $(INIH_LIBS) $(LIBSYSTEMD_LIBS) -lm
+	$(JSONC_LIBS) $(INIH_LIBS) -lm
 
 dist_man_MANS += man/vmvitals.1

@@ -4,10 +4,10 @@
 
 build_packages=(
     gcc libc6-dev make autoconf automake autoconf-archive pkg-config
-    libevent-dev libinih-dev libjson-c-dev libmnl-dev libmount-dev libsystemd-dev libudev-dev nettle-dev
+    libevent-dev libinih-dev libjson-c-dev libmnl-dev libsystemd-dev libudev-dev nettle-dev
 )
 unit_packages=(check)
-e2e_packages=(python3 python3-pytest)
+e2e_packages=(prometheus-node-exporter python3 python3-pytest)
 vm_packages=(python3 qemu-system-x86 mmdebstrap kmod lz4 cpio e2fsprogs)
 
 die() {

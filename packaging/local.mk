@@ -11,10 +11,7 @@ dist_udevrules_DATA = packaging/60-vmvitals.rules
 CLEANFILES += packaging/vmvitalsd.service
 
 # Substituted by make, not by configure: only make knows the final paths.
-unit_edit = -e 's|@sbindir[@]|$(sbindir)|g' -e 's|@service_type[@]|$(service_type)|g'
-if !HAVE_LIBSYSTEMD
-unit_edit += -e '/^WatchdogSec=/d'
-endif
+unit_edit = -e 's|@sbindir[@]|$(sbindir)|g'
 
 packaging/vmvitalsd.service: packaging/vmvitalsd.service.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) packaging && \

@@ -247,6 +247,7 @@ static void begin_group(struct vmv_facts *f)
 void vmv_facts_begin(struct vmv_facts *f, vmv_groups groups)
 {
 	f->at = 0;
+	f->reading.sink.reading++;
 	f->wanted = groups;
 	for (size_t i = 0; i < f->n; i++)
 		f->statuses[i].has_run = false;

@@ -20,7 +20,6 @@ GOLDEN = HERE / "golden"
 FIXTURES = HERE.parent / "fixtures"
 
 SANITIZED = AGENT.exists() and b"__asan_init" in AGENT.read_bytes()
-HAS_SYSTEMD = AGENT.exists() and b"READY=1" in AGENT.read_bytes()
 DEADLINE = 30  # seconds; for whatever surely comes: the machine can be slow
 QUIET = 0.3  # seconds without a line, where nothing is expected
 

@@ -6,7 +6,7 @@ import socket
 import time
 
 import pytest
-from harness import DEADLINE, HAS_SYSTEMD, QUIET, HungUp, command, run_agent, wait_for
+from harness import DEADLINE, QUIET, HungUp, command, run_agent, wait_for
 from test_queue import fill_until_stuck
 
 
@@ -251,8 +251,6 @@ class Manager:
 
 @pytest.fixture
 def manager(start):
-    if not HAS_SYSTEMD:
-        pytest.skip("built without libsystemd")
     return Manager(start.folder)
 
 

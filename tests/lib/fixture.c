@@ -110,7 +110,7 @@ static int keep_row(struct vmv_sink *sink, const char *id, const void *sample)
 
 void kept_init(struct kept *k, const struct vmv_collector *c)
 {
-	*k = (struct kept){ .sink = { keep_row }, .sample_size = c->sample_size };
+	*k = (struct kept){ .sink = { .row = keep_row }, .sample_size = c->sample_size };
 }
 
 void kept_clear(struct kept *k)
@@ -133,14 +133,15 @@ const void *kept_row(const struct kept *k, const char *id)
 int kept_read(struct kept *k, const struct vmv_collector *c, const struct vmv_root *root,
 	      struct vmv_err *err)
 {
-	void *state = c->open ? c->open(root) : NULL;
+	const struct vmv_collector *owner = c->state_of ? c->state_of : c;
+	void *state = owner->open ? owner->open(root) : NULL;
 	int r;
 
-	ck_assert(!c->open || state);
+	ck_assert(!owner->open || state);
 	do {
 		r = c->read(state, root, &k->sink, err);
 	} while (r == VMV_MORE);
-	if (c->close)
-		c->close(state);
+	if (owner->close)
+		owner->close(state);
 	return r;
 }

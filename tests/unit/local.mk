@@ -12,6 +12,7 @@ unit_tests = \
 	tests/unit/test_command \
 	tests/unit/test_config \
 	tests/unit/test_cpu \
+	tests/unit/test_cpu_steady \
 	tests/unit/test_describe \
 	tests/unit/test_diag \
 	tests/unit/test_disk \
@@ -21,10 +22,12 @@ unit_tests = \
 	tests/unit/test_hello \
 	tests/unit/test_helper \
 	tests/unit/test_identity \
+	tests/unit/test_journal \
 	tests/unit/test_json_read \
 	tests/unit/test_json_write \
 	tests/unit/test_keeper \
 	tests/unit/test_kernel \
+	tests/unit/test_keyed \
 	tests/unit/test_load \
 	tests/unit/test_log \
 	tests/unit/test_memory \
@@ -34,6 +37,7 @@ unit_tests = \
 	tests/unit/test_netstat \
 	tests/unit/test_network \
 	tests/unit/test_notices \
+	tests/unit/test_notify \
 	tests/unit/test_num \
 	tests/unit/test_options \
 	tests/unit/test_os \
@@ -69,8 +73,12 @@ TESTS += $(unit_tests)
 
 # Not in the library: from there it would give its clock to any test that asks for the time.
 warp = tests/lib/warp.c tests/lib/warp.h
+tests_unit_test_disk_SOURCES = tests/unit/test_disk.c $(warp)
 tests_unit_test_keeper_SOURCES = tests/unit/test_keeper.c $(warp)
 tests_unit_test_poll_SOURCES = tests/unit/test_poll.c $(warp)
+
+# It runs the program.
+EXTRA_tests_unit_test_helper_DEPENDENCIES = vmvitals-helper$(EXEEXT)
 
 AM_CPPFLAGS += $(CHECK_CFLAGS) $(EVENT_CFLAGS) $(JSONC_CFLAGS)
 LDADD = tests/lib/libfixture.a host/libhost.a $(agent_libs) $(CHECK_LIBS) -lm

@@ -1,4 +1,706 @@
+#include "exec/asker.h"
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/limits.h"
+#include "tests/lib/fixture.h"
+
+#include <check.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define HUGE_LEN 100000
+#define PATIENCE 10000 /* ms; for what surely comes */
+
+/* -- the helper: this program, when standard input is the asker's socket ------------------- */
+
+static void say(const void *data, size_t len)
+{
+	(void)send(STDIN_FILENO, data, len, MSG_NOSIGNAL);
+}
+
+static void say_text(const char *text)
+{
+	say(text, strlen(text));
+}
+
+static void rest(long ms)
+{
+	const struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+	(void)nanosleep(&t, NULL);
+}
+
+/* What a child of the agent gets from it. */
+static void say_inheritance(void)
+{
+	extern char **environ;
+	struct sigaction usr1 = { 0 }, pipe_action = { 0 };
+	char text[1024], target[256] = "";
+	sigset_t mask;
+	int n = 0, others = 0;
+
+	(void)sigprocmask(SIG_BLOCK, NULL, &mask);
+	(void)sigaction(SIGUSR1, NULL, &usr1);
+	(void)sigaction(SIGPIPE, NULL, &pipe_action);
+	for (int fd = 3; fd < 100; fd++)
+		others += fcntl(fd, F_GETFD) >= 0;
+	if (readlink("/proc/self/fd/1", target, sizeof(target) - 1) < 0)
+		target[0] = '\0';
+	n = snprintf(text, sizeof(text),
+		     "ok\nblocked %d, default %d %d, own group %d, others %d, out %s, env",
+		     sigismember(&mask, SIGUSR1), usr1.sa_handler == SIG_DFL,
+		     pipe_action.sa_handler == SIG_DFL, getpgrp() == getpid(), others, target);
+	for (char **e = environ; *e && n < 900; e++)
+		n += snprintf(text + n, sizeof(text) - (size_t)n, " %.60s", *e);
+	say_text(text);
+}
+
+static void say_huge(void)
+{
+	char *text = calloc(1, HUGE_LEN);
+
+	if (text)
+		memcpy(text, "ok\n", 3);
+	say(text, HUGE_LEN);
+	free(text);
+}
+
+static void say_longest(size_t len)
+{
+	char *text = malloc(len + 3);
+
+	if (!text)
+		return;
+	memset(text, 'x', len + 3);
+	memcpy(text, "ok\n", 3);
+	say(text, len + 3);
+	free(text);
+}
+
+static void answer(const char *q)
+{
+	char text[300];
+
+	if (strncmp(q, "echo ", 5) == 0) {
+		(void)snprintf(text, sizeof(text), "ok\n%.200s", q + 5);
+		say_text(text);
+	} else if (strncmp(q, "pid", 3) == 0) {
+		(void)snprintf(text, sizeof(text), "ok\n%d", getpid());
+		say_text(text);
+	} else if (strncmp(q, "slow ", 5) == 0) {
+		rest(200);
+		say_text("ok\nat last");
+	} else if (strncmp(q, "until ", 6) == 0) {
+		while (access(q + 6, F_OK) < 0)
+			rest(2);
+		say_text("ok\nback");
+	} else if (strncmp(q, "hang", 4) == 0) {
+		for (;;)
+			(void)pause();
+	} else if (strncmp(q, "say ", 4) == 0) {
+		say_text(q + 4);
+	} else if (strcmp(q, "inheritance") == 0) {
+		say_inheritance();
+	} else if (strcmp(q, "twice") == 0) {
+		say_text("ok\n1");
+		say_text("ok\n2");
+	} else if (strcmp(q, "empty") == 0) {
+		say("", 0);
+	} else if (strcmp(q, "nul") == 0) {
+		say("ok\na\0b", 6);
+	} else if (strcmp(q, "huge") == 0) {
+		say_huge();
+	} else if (strcmp(q, "longest") == 0) {
+		say_longest(VMV_ASK_ANSWER_MAX);
+	} else if (strcmp(q, "longer") == 0) {
+		say_longest(VMV_ASK_ANSWER_MAX + 1);
+	} else {
+		_exit(1);
+	}
+}
+
+static int be_helper(void)
+{
+	char q[VMV_ASK_QUESTION_MAX + 1];
+	ssize_t n;
+
+	while ((n = recv(STDIN_FILENO, q, sizeof(q) - 1, 0)) > 0) {
+		q[n] = '\0';
+		answer(q);
+	}
+	return EXIT_SUCCESS;
+}
+
+/* -- the asker ---------------------------------------------------------------------------- */
+
+/* The system's time, and what tests add to it. */
+static uint64_t ahead_ms;
+
+static uint64_t shifted_ns(const struct vmv_clock *clock)
+{
+	(void)clock;
+	return vmv_mono_ns(&vmv_clock_system) + ahead_ms * 1000000;
+}
+
+static const struct vmv_clock shifted = { .mono_ns = shifted_ns };
+
+static struct event_base *base;
+static struct vmv_ask_pool *pool;
+static unsigned wakes, stucks, unstucks;
+static char self[PATH_MAX];
+
+static void on_wake(void *arg)
+{
+	(void)arg;
+	wakes++;
+}
+
+static void on_stuck(void *arg, const char *question, bool is_stuck, uint64_t waited_ms)
+{
+	ck_assert_ptr_eq(arg, &wakes);
+	ck_assert(*question);
+	ck_assert_uint_ge(waited_ms, is_stuck ? VMV_ASK_DEADLINE_MS : 0);
+	stucks += is_stuck;
+	unstucks += !is_stuck;
+}
+
+static const struct vmv_ask_calls calls = { .wake = on_wake, .stuck = on_stuck };
+
+static void start_pool(const char *helper)
+{
+	base = event_base_new();
+	ck_assert_ptr_nonnull(base);
+	pool = vmv_ask_pool_new(base, &shifted, helper, &calls, &wakes);
+	ck_assert_ptr_nonnull(pool);
+}
+
+static void up(void)
+{
+	ahead_ms = 0;
+	wakes = stucks = unstucks = 0;
+	start_pool(self);
+}
+
+static void down(void)
+{
+	vmv_ask_pool_free(pool);
+	event_base_free(base);
+}
+
+static int ask_at_most(const char *question, uint32_t max_age_ms, const char **text, uint64_t *age)
+{
+	struct vmv_asker *a = vmv_ask_pool_asker(pool);
+
+	return a->ask(a, question, max_age_ms, text, age);
+}
+
+static int ask(const char *question, const char **text)
+{
+	uint64_t age;
+
+	return ask_at_most(question, 3600000, text, &age);
+}
+
+static void turn(void)
+{
+	const struct timeval soon = { .tv_usec = 2000 };
+
+	(void)event_base_loopexit(base, &soon);
+	(void)event_base_dispatch(base);
+}
+
+static int wait_answer(const char *question, const char **text)
+{
+	uint64_t begin = vmv_mono_ms(&vmv_clock_system);
+	int r;
+
+	while ((r = ask(question, text)) == -EAGAIN) {
+		ck_assert_msg(vmv_mono_ms(&vmv_clock_system) - begin < PATIENCE, "'%s'", question);
+		turn();
+	}
+	return r;
+}
+
+static void check_answer(const char *question, const char *expected)
+{
+	const char *text = NULL;
+	int r = wait_answer(question, &text);
+
+	ck_assert_msg(r >= 0, "'%s': %d", question, r);
+	ck_assert_int_eq(r, (int)strlen(expected));
+	ck_assert_str_eq(text, expected);
+}
+
+static bool has_children(void)
+{
+	return waitpid(-1, NULL, WNOHANG) >= 0;
+}
+
+/* Of the worker that answers now. */
+static pid_t some_pid(void)
+{
+	static unsigned serial;
+	const char *text = NULL;
+	char question[32];
+	uint64_t pid;
+
+	(void)snprintf(question, sizeof(question), "pid %u", ++serial); /* none that is kept */
+	ck_assert_int_ge(wait_answer(question, &text), 0);
+	ck_assert_int_eq(vmv_parse_u64(text, &pid, NULL), 0);
+	return (pid_t)pid;
+}
+
+/* Until nothing of the process is left: not even a zombie. */
+static void wait_gone(pid_t pid)
+{
+	uint64_t begin = vmv_mono_ms(&vmv_clock_system);
+
+	while (kill(pid, 0) == 0) {
+		ck_assert(vmv_mono_ms(&vmv_clock_system) - begin < PATIENCE);
+		turn();
+	}
+}
+
+START_TEST(an_answer_comes_later_and_is_kept_as_long_as_it_is_young_enough)
+{
+	const char *text = NULL;
+	uint64_t age = 99;
+
+	ck_assert_int_eq(ask_at_most("echo a", 1000, &text, &age), -EAGAIN);
+	ck_assert_uint_lt(age, 1000);
+	check_answer("echo a", "a");
+	ck_assert_uint_ge(wakes, 1);
+	ck_assert_int_eq(ask_at_most("echo a", 1000, &text, &age), 1);
+	ahead_ms += 1001;
+	ck_assert_int_eq(ask_at_most("echo a", 1000, &text, &age), -EAGAIN);
+	ck_assert_uint_eq(age, 0);
+	/* the old one still serves whom it is young enough for */
+	ck_assert_int_eq(ask_at_most("echo a", 5000, &text, &age), 1);
+	ck_assert_uint_ge(age, 1001);
+	check_answer("echo a", "a");
+}
+END_TEST
+
+START_TEST(quick_questions_share_one_worker)
+{
+	const char *text;
+	char q[16], first[16];
+
+	(void)snprintf(first, sizeof(first), "%d", some_pid());
+	for (int i = 0; i < 50; i++) {
+		(void)snprintf(q, sizeof(q), "pid of %d", i);
+		ck_assert_int_eq(ask(q, &text), -EAGAIN);
+	}
+	for (int i = 0; i < 50; i++) {
+		(void)snprintf(q, sizeof(q), "pid of %d", i);
+		ck_assert_int_ge(wait_answer(q, &text), 0);
+		if (strcmp(text, first) != 0) {
+			SAY_SKIPPED("the machine is slow: a further worker was started");
+			return;
+		}
+	}
+}
+END_TEST
+
+START_TEST(an_error_is_the_answer)
+{
+	const char *text = "untouched";
+
+	ck_assert_int_eq(wait_answer("say error 13", &text), -EACCES);
+	ck_assert_int_eq(wait_answer("say error 116", &text), -ESTALE);
+	/* these two mean something else to whoever asks */
+	ck_assert_int_eq(wait_answer("say error 110", &text), -EIO);
+	ck_assert_int_eq(wait_answer("say error 11", &text), -EIO);
+	ck_assert_str_eq(text, "untouched");
+}
+END_TEST
+
+START_TEST(what_is_no_answer_costs_the_worker_and_is_asked_again_after_a_pause)
+{
+	static const char *const bad[] = {
+		"say hello",	"say ok",	"say OK\n1", "say error",      "say error 0",
+		"say error -5", "say error 5x", "nul",	     "say error 4096", "say error ",
+	};
+	const char *text;
+	uint64_t age;
+	pid_t before, after;
+
+	for (size_t i = 0; i < VMV_COUNTOF(bad); i++) {
+		before = some_pid();
+		ck_assert_msg(wait_answer(bad[i], &text) == -EPROTO, "'%s'", bad[i]);
+		wait_gone(before);
+		/* too early: the answer stays, whatever age is asked for */
+		ck_assert_int_eq(ask_at_most(bad[i], 0, &text, &age), -EPROTO);
+		ahead_ms += 3600;
+		after = some_pid();
+		ck_assert_int_ne(before, after);
+	}
+	ck_assert_int_eq(ask_at_most(bad[0], 0, &text, &age), -EAGAIN);
+}
+END_TEST
+
+START_TEST(an_empty_packet_is_an_end)
+{
+	const char *text;
+
+	ck_assert_int_eq(wait_answer("empty", &text), -EIO);
+}
+END_TEST
+
+START_TEST(a_worker_that_dies_takes_its_question_only)
+{
+	const char *text;
+	uint64_t age;
+	pid_t first;
+
+	check_answer("echo a", "a");
+	first = some_pid();
+	ck_assert_int_eq(wait_answer("die", &text), -EIO);
+	wait_gone(first);
+	check_answer("echo a", "a");
+	check_answer("echo b", "b");
+	ck_assert_int_eq(ask_at_most("die", 0, &text, &age), -EIO);
+	ahead_ms += 1000; /* the first pause is at most this */
+	ck_assert_int_eq(ask_at_most("die", 0, &text, &age), -EAGAIN);
+	ck_assert_int_eq(wait_answer("die", &text), -EIO);
+}
+END_TEST
+
+START_TEST(a_worker_killed_while_idle_is_replaced)
+{
+	pid_t first = some_pid();
+
+	ck_assert_int_eq(kill(first, SIGKILL), 0);
+	wait_gone(first);
+	check_answer("echo a", "a");
+}
+END_TEST
+
+START_TEST(a_program_that_ends_at_once_is_not_started_again_and_again)
+{
+	const char *text;
+
+	down();
+	start_pool("/bin/true");
+	ck_assert_int_eq(wait_answer("echo a", &text), -EIO);
+	ck_assert_int_eq(wait_answer("echo b", &text), -EIO);
+	ck_assert_int_eq(ask("echo c", &text), -EIO);
+	turn();
+	turn();
+	turn();
+	ck_assert_int_eq(ask("echo c", &text), -EIO);
+}
+END_TEST
+
+START_TEST(without_the_program_the_reason_is_the_answer)
+{
+	const char *text;
+	uint64_t age;
+
+	down();
+	start_pool("/nonexistent/helper");
+	ck_assert_int_eq(ask("echo a", &text), -ENOENT);
+	ck_assert_int_eq(ask("echo a", &text), -ENOENT);
+	down();
+	start_pool("/etc/passwd");
+	ck_assert_int_eq(ask_at_most("echo a", 0, &text, &age), -EACCES);
+	ck_assert(!has_children());
+}
+END_TEST
+
+/* Until the timer has noticed the time that tests add. */
+static void let_time_pass(uint64_t ms)
+{
+	const char *text;
+	uint64_t age;
+
+	ahead_ms += ms;
+	(void)ask_at_most("echo time", 0, &text, &age);
+	for (int i = 0; i < 10; i++)
+		turn();
+}
+
+START_TEST(no_answer_within_the_deadline_is_stuck_until_it_comes)
+{
+	char flag[] = "/tmp/test_asker_XXXXXX", question[64];
+	const char *text;
+	uint64_t age;
+	int fd = mkstemp(flag);
+
+	ck_assert_int_ge(fd, 0);
+	(void)close(fd);
+	(void)unlink(flag);
+	(void)snprintf(question, sizeof(question), "until %s", flag);
+	ck_assert_int_eq(ask(question, &text), -EAGAIN);
+	let_time_pass(VMV_ASK_DEADLINE_MS - 500);
+	ck_assert_int_eq(ask_at_most(question, 0, &text, &age), -EAGAIN);
+	ck_assert_uint_ge(age, VMV_ASK_DEADLINE_MS - 500);
+	wakes = 0;
+	let_time_pass(500);
+	ck_assert_int_eq(ask_at_most(question, 0, &text, &age), -ETIMEDOUT);
+	ck_assert_uint_ge(age, VMV_ASK_DEADLINE_MS);
+	ck_assert_uint_eq(stucks, 1);
+	ck_assert_uint_ge(wakes, 1);
+	/* others go to another worker */
+	check_answer("echo b", "b");
+
+	fd = open(flag, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	ck_assert_int_ge(fd, 0);
+	(void)close(fd);
+	while (ask(question, &text) == -ETIMEDOUT)
+		turn();
+	(void)unlink(flag);
+	check_answer(question, "back");
+	ck_assert_uint_eq(stucks, 1);
+	ck_assert_uint_eq(unstucks, 1);
+}
+END_TEST
+
+START_TEST(the_deadline_needs_nobody_to_ask)
+{
+	const char *text;
+	uint64_t begin = vmv_mono_ms(&vmv_clock_system);
+
+	ck_assert_int_eq(ask("hang", &text), -EAGAIN);
+	while (wakes == 0)
+		turn();
+	ck_assert_uint_ge(vmv_mono_ms(&vmv_clock_system) - begin, VMV_ASK_DEADLINE_MS);
+	ck_assert_int_eq(ask("hang", &text), -ETIMEDOUT);
+}
+END_TEST
+
+START_TEST(when_all_workers_are_stuck_further_questions_are_refused)
+{
+	const char *text;
+	char q[16];
+	uint64_t age;
+
+	for (int i = 0; i < VMV_ASK_WORKERS; i++) {
+		(void)snprintf(q, sizeof(q), "hang %d", i);
+		ck_assert_int_eq(ask(q, &text), -EAGAIN);
+		for (int k = 0; k < 20; k++)
+			turn(); /* each is left waiting long enough for a further worker */
+	}
+	ck_assert_int_eq(ask("echo a", &text), -EAGAIN); /* queued: they may still answer */
+	let_time_pass(VMV_ASK_DEADLINE_MS);
+	ck_assert_uint_eq(stucks, VMV_ASK_WORKERS);
+	ck_assert_int_eq(ask("echo a", &text), -EBUSY);
+	ck_assert_int_eq(ask_at_most("hang 0", 0, &text, &age), -ETIMEDOUT);
+}
+END_TEST
+
+START_TEST(a_stuck_worker_that_is_killed_frees_its_place)
+{
+	const char *text;
+	uint64_t age;
+	FILE *f;
+	int pid;
+
+	ck_assert_int_eq(ask("hang", &text), -EAGAIN);
+	f = fopen("/proc/thread-self/children", "re");
+	if (!f || fscanf(f, "%d", &pid) != 1) {
+		if (f)
+			(void)fclose(f);
+		SAY_SKIPPED("this kernel does not list children (CONFIG_PROC_CHILDREN)");
+		return;
+	}
+	(void)fclose(f);
+	let_time_pass(VMV_ASK_DEADLINE_MS);
+	ck_assert_int_eq(ask("hang", &text), -ETIMEDOUT);
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	wait_gone(pid);
+	ck_assert_int_eq(ask_at_most("hang", 0, &text, &age), -EIO);
+	ck_assert_uint_eq(unstucks, 1);
+}
+END_TEST
+
+START_TEST(workers_without_work_end_and_leave_nothing)
+{
+	const char *text;
+	pid_t first, second;
+
+	ck_assert_int_eq(ask("slow 1", &text), -EAGAIN);
+	for (int i = 0; i < 20; i++)
+		turn();
+	second = some_pid();
+	check_answer("slow 1", "at last");
+	first = some_pid();
+	ck_assert_int_ne(first, second);
+	ahead_ms += VMV_ASK_IDLE_MS;
+	(void)ask("echo a", &text); /* takes one of them; sets the timer anew */
+	for (int i = 0; i < 5; i++)
+		turn();
+	wait_gone(first == some_pid() ? second : first);
+}
+END_TEST
+
+START_TEST(what_is_too_long_is_refused)
+{
+	char *question = malloc(VMV_ASK_QUESTION_MAX + 2);
+	const char *text;
+	pid_t first;
+
+	ck_assert_ptr_nonnull(question);
+	memset(question, 'q', VMV_ASK_QUESTION_MAX + 1);
+	question[VMV_ASK_QUESTION_MAX + 1] = '\0';
+	ck_assert_int_eq(ask(question, &text), -EINVAL);
+	memcpy(question, "echo ", 5);
+	question[VMV_ASK_QUESTION_MAX] = '\0';
+	ck_assert_int_eq(wait_answer(question, &text), 200);
+	free(question);
+
+	first = some_pid();
+	ck_assert_int_eq(wait_answer("longest", &text), (int)VMV_ASK_ANSWER_MAX);
+	ck_assert_uint_eq(strlen(text), VMV_ASK_ANSWER_MAX);
+	ck_assert_int_eq(wait_answer("longer", &text), -EFBIG);
+	ck_assert_int_eq(wait_answer("huge", &text), -EFBIG);
+	ck_assert_int_eq(first, some_pid());
+}
+END_TEST
+
+START_TEST(an_answer_that_nobody_asked_for_ends_the_worker)
+{
+	const char *text;
+	pid_t first = some_pid();
+
+	check_answer("twice", "1");
+	wait_gone(first);
+	ck_assert_int_ge(wait_answer("twice", &text), 0);
+}
+END_TEST
+
+START_TEST(questions_have_a_bound_and_are_forgotten)
+{
+	const char *text;
+	char q[32];
+
+	for (int i = 0; i < VMV_ASK_QUESTIONS; i++) {
+		(void)snprintf(q, sizeof(q), "echo %d", i);
+		ck_assert_int_eq(ask(q, &text), -EAGAIN);
+	}
+	ck_assert_int_eq(ask("echo over", &text), -EBUSY);
+	for (int i = 0; i < VMV_ASK_QUESTIONS; i++) {
+		(void)snprintf(q, sizeof(q), "echo %d", i);
+		check_answer(q, q + 5);
+	}
+	ck_assert_int_eq(ask("echo over", &text), -EBUSY);
+	ahead_ms += 600000;
+	check_answer("echo over", "over");
+}
+END_TEST
+
+START_TEST(a_worker_inherits_nothing_that_was_not_meant_for_it)
+{
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+	sigset_t usr1;
+
+	for (int fd = 3; fd < 100; fd++) /* libcheck's; the agent has none without */
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	ck_assert_int_eq(setenv("SECRET", "1", 1), 0);
+	(void)sigemptyset(&usr1);
+	(void)sigaddset(&usr1, SIGUSR1);
+	ck_assert_int_eq(sigprocmask(SIG_BLOCK, &usr1, NULL), 0);
+	ck_assert_int_eq(sigaction(SIGUSR1, &ignore, NULL), 0);
+	ck_assert_int_eq(sigaction(SIGPIPE, &ignore, NULL), 0);
+	check_answer("inheritance",
+		     "blocked 0, default 1 1, own group 1, others 0, out /dev/null, env "
+		     "PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C");
+}
+END_TEST
+
+START_TEST(freeing_does_not_wait_and_kills_what_hangs)
+{
+	struct event_base *own = event_base_new();
+	struct vmv_ask_pool *p = vmv_ask_pool_new(own, &vmv_clock_system, self, &calls, &wakes);
+	struct vmv_asker *a = vmv_ask_pool_asker(p);
+	uint64_t begin, age;
+	const char *text;
+	int status;
+
+	ck_assert_int_eq(a->ask(a, "hang", 0, &text, &age), -EAGAIN);
+	begin = vmv_mono_ms(&vmv_clock_system);
+	vmv_ask_pool_free(p);
+	ck_assert_uint_lt(vmv_mono_ms(&vmv_clock_system) - begin, 1000);
+	event_base_free(own);
+	if (waitpid(-1, &status, 0) > 0) /* else the freeing has seen its end already */
+		ck_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	vmv_ask_pool_free(NULL);
+}
+END_TEST
+
+/* With no file descriptors left there is no worker, and no harm. */
+START_TEST(it_goes_on_when_no_worker_can_be_had_for_a_while)
+{
+	const struct rlimit few = { 128, 128 };
+	int fds[128], n = 0;
+	const char *text;
+
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	while (n < 128 && (fds[n] = fcntl(0, F_DUPFD_CLOEXEC, 3)) >= 0)
+		n++;
+	ck_assert_int_eq(ask("echo a", &text), -EMFILE);
+	while (n > 0)
+		(void)close(fds[--n]);
+	ahead_ms += 1000;
+	check_answer("echo a", "a");
+}
+END_TEST
+
 int main(void)
 {
-	return 0;
+	socklen_t len = sizeof(int);
+	int type = 0;
+
+	if (getsockopt(STDIN_FILENO, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	    type == SOCK_SEQPACKET)
+		return be_helper();
+
+	Suite *s = suite_create("asker");
+	TCase *tc = tcase_create("asker");
+	SRunner *sr = srunner_create(s);
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	int failed;
+
+	if (n < 0)
+		return EXIT_FAILURE;
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, up, down);
+	tcase_add_test(tc, an_answer_comes_later_and_is_kept_as_long_as_it_is_young_enough);
+	tcase_add_test(tc, quick_questions_share_one_worker);
+	tcase_add_test(tc, an_error_is_the_answer);
+	tcase_add_test(tc, what_is_no_answer_costs_the_worker_and_is_asked_again_after_a_pause);
+	tcase_add_test(tc, an_empty_packet_is_an_end);
+	tcase_add_test(tc, a_worker_that_dies_takes_its_question_only);
+	tcase_add_test(tc, a_worker_killed_while_idle_is_replaced);
+	tcase_add_test(tc, a_program_that_ends_at_once_is_not_started_again_and_again);
+	tcase_add_test(tc, without_the_program_the_reason_is_the_answer);
+	tcase_add_test(tc, no_answer_within_the_deadline_is_stuck_until_it_comes);
+	tcase_add_test(tc, the_deadline_needs_nobody_to_ask);
+	tcase_add_test(tc, when_all_workers_are_stuck_further_questions_are_refused);
+	tcase_add_test(tc, a_stuck_worker_that_is_killed_frees_its_place);
+	tcase_add_test(tc, workers_without_work_end_and_leave_nothing);
+	tcase_add_test(tc, what_is_too_long_is_refused);
+	tcase_add_test(tc, an_answer_that_nobody_asked_for_ends_the_worker);
+	tcase_add_test(tc, questions_have_a_bound_and_are_forgotten);
+	tcase_add_test(tc, a_worker_inherits_nothing_that_was_not_meant_for_it);
+	tcase_add_test(tc, freeing_does_not_wait_and_kills_what_hangs);
+	tcase_add_test(tc, it_goes_on_when_no_worker_can_be_had_for_a_while);
+	suite_add_tcase(s, tc);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

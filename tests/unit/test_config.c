@@ -80,6 +80,7 @@ static const struct {
 	{ "metrics", "processes", "20", 0, 200, false },
 	{ "metrics", "cmdline", "yes", 0, 0, false },
 	{ "health", "interval", "60", 10, 3600, false },
+	{ "health", "critical_units", "", 0, 0, false },
 	{ "network", "exclude", "docker* br-* veth* virbr* cni* flannel* cali* lxc* podman* kube-*",
 	  0, 0, false },
 	{ "network", "report_ipv6", "no", 0, 0, false },
@@ -165,6 +166,8 @@ static const char everything[] = "# all of it\n"
 				 "cmdline = no\n"
 				 "[health]\n"
 				 "interval = 10\n"
+				 "critical_units = ssh a@b.service -.mount\n"
+				 "critical_units = org.example.Thing\n"
 				 "[network]\n"
 				 "exclude = a* b*\n"
 				 "exclude = c?\n"
@@ -198,6 +201,11 @@ static void expect_everything(void)
 	ck_assert_uint_eq(config->processes, 0);
 	ck_assert(!config->has_cmdline);
 	ck_assert_uint_eq(config->health_interval_s, 10);
+	ck_assert_uint_eq(config->critical_units.n, 4);
+	ck_assert_str_eq(config->critical_units.items[0], "ssh.service");
+	ck_assert_str_eq(config->critical_units.items[1], "a@b.service");
+	ck_assert_str_eq(config->critical_units.items[2], "-.mount");
+	ck_assert_str_eq(config->critical_units.items[3], "org.example.Thing.service");
 	ck_assert_uint_eq(config->exclude.n, 3);
 	ck_assert_str_eq(config->exclude.items[2], "c?");
 	ck_assert(config->report_ipv6);
@@ -246,6 +254,22 @@ START_TEST(what_is_printed_can_be_read_again)
 	}
 	load(everything);
 	expect_everything();
+}
+END_TEST
+
+START_TEST(critical_units_are_bounded)
+{
+	char text[4096];
+	int len = snprintf(text, sizeof(text), "[health]\ncritical_units =");
+
+	for (int i = 0; i < VMV_CRITICAL_UNITS; i++)
+		len += snprintf(text + len, sizeof(text) - (size_t)len, "%su%d",
+				i % 8 ? " " : "\ncritical_units = ", i);
+	load(text);
+	ck_assert_uint_eq(config->critical_units.n, VMV_CRITICAL_UNITS);
+	(void)snprintf(text + len, sizeof(text) - (size_t)len, " x\n");
+	ck_assert_int_eq(load_with(text, &none), -EINVAL);
+	ck_assert_msg(strstr(err.msg, "more than 64 units") != NULL, "%s", err.msg);
 }
 END_TEST
 
@@ -308,6 +332,13 @@ static const struct {
 	{ "[policy]\ndeny = ProcessTop NoSuchAction\n", "NoSuchAction" },
 	{ "[policy]\ndeny = processtop\n", "processtop" }, /* names are matched exactly */
 	{ "[policy]\ndeny = *\n", "deny" },
+	{ "[health]\ncritical_units = ssh a/b\n", "'a/b' has other characters" },
+	{ "[health]\ncritical_units = a\\x2db.service\n", "other characters" },
+	{ "[health]\ncritical_units = a,b\n", "other characters" },
+	{ "[health]\ncritical_units = getty@.service\n", "not the name of a unit" },
+	{ "[health]\ncritical_units = getty@\n", "not the name of a unit" },
+	{ "[health]\ncritical_units = @1.service\n", "not the name of a unit" },
+	{ "[health]\ncritical_units = .service\n", "not the name of a unit" },
 	{ "[agent]\nchannel = nonsense\n", "nonsense" },
 	{ "[agent]\nchannel = virtio:\n", "virtio:" },
 	{ "[agent]\nchannel = virtio:a/b\n", "slash" },
@@ -441,6 +472,7 @@ int main(void)
 	tcase_add_test(tc, settings_are_documented_unique_and_in_sections);
 	tcase_add_test(tc, every_setting_goes_to_its_own_member);
 	tcase_add_test(tc, what_is_printed_can_be_read_again);
+	tcase_add_test(tc, critical_units_are_bounded);
 	tcase_add_test(tc, drop_ins_come_after_the_file_in_the_order_of_their_names);
 	tcase_add_test(tc, an_error_names_the_drop_in);
 	tcase_add_test(tc, a_file_that_was_asked_for_must_exist);

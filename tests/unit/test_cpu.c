@@ -283,6 +283,256 @@ START_TEST(the_kernel_we_run_on_is_understood)
 }
 END_TEST
 
+/* The two collectors as the agent has them: one state. */
+struct pair {
+	void *state;
+	struct kept cpu, stat;
+};
+
+static void pair_up(struct pair *p)
+{
+	p->state = vmv_collector_cpu.open(&fx.root);
+	ck_assert_ptr_nonnull(p->state);
+	kept_init(&p->cpu, &vmv_collector_cpu);
+	kept_init(&p->stat, &vmv_collector_stat);
+}
+
+static void pair_down(struct pair *p)
+{
+	vmv_collector_cpu.close(p->state);
+	kept_clear(&p->cpu);
+	kept_clear(&p->stat);
+}
+
+static int read_cpu(struct pair *p)
+{
+	kept_clear(&p->cpu);
+	return vmv_collector_cpu.read(p->state, &fx.root, &p->cpu.sink, NULL);
+}
+
+static const struct vmv_stat_sample *read_stat(struct pair *p)
+{
+	kept_clear(&p->stat);
+	ck_assert_int_eq(vmv_collector_stat.read(p->state, &fx.root, &p->stat.sink, NULL), 0);
+	ck_assert_uint_eq(p->stat.n, 1);
+	return kept_row(&p->stat, "");
+}
+
+/* One CPU that was idle for so long, by both lines. */
+static void put_idle(unsigned user, unsigned idle)
+{
+	char text[128];
+
+	(void)snprintf(text, sizeof(text),
+		       "cpu  %u 0 0 %u 0 0 0 0 0 0\ncpu0 %u 0 0 %u 0 0 0 0 0 0\nctxt 9\n", user,
+		       idle, user, idle);
+	fixture_put(&fx, "proc/stat", text);
+}
+
+static const struct vmv_cpu_sample *reread_cpu(struct pair *p, const char *id)
+{
+	ck_assert_int_eq(read_cpu(p), 0);
+	return kept_row(&p->cpu, id);
+}
+
+START_TEST(stat_has_the_state_of_cpu)
+{
+	ck_assert_ptr_eq(vmv_collector_stat.state_of, &vmv_collector_cpu);
+	ck_assert(!vmv_collector_stat.open);
+}
+END_TEST
+
+START_TEST(both_groups_come_out_of_one_read)
+{
+	struct pair p;
+
+	pair_up(&p);
+	fixture_put(&fx, "proc/stat", "cpu  1 2 3 4\ncpu0 1 2 3 4\nctxt 5\n");
+	ck_assert_int_eq(read_cpu(&p), 0);
+	fixture_put(&fx, "proc/stat", "cpu  1 2 3 4\ncpu0 1 2 3 4\nctxt 6\n");
+	ck_assert_uint_eq(read_stat(&p)->ctxt, 5); /* of the same moment as the CPUs */
+	ck_assert_uint_eq(read_stat(&p)->ctxt, 6); /* which was told: reads itself */
+	fixture_put(&fx, "proc/stat", "cpu  1 2 3 4\ncpu0 1 2 3 4\nctxt 7\n");
+	ck_assert_int_eq(read_cpu(&p), 0);
+	ck_assert_uint_eq(read_stat(&p)->ctxt, 7);
+	pair_down(&p);
+}
+END_TEST
+
+START_TEST(stat_alone_reads_itself)
+{
+	struct pair p;
+
+	pair_up(&p);
+	fixture_put(&fx, "proc/stat", "cpu  1 2 3 4\nctxt 5\n");
+	ck_assert_uint_eq(read_stat(&p)->ctxt, 5);
+	fixture_put(&fx, "proc/stat", "cpu  1 2 3 4\nctxt 6\n");
+	ck_assert_uint_eq(read_stat(&p)->ctxt, 6);
+	pair_down(&p);
+}
+END_TEST
+
+START_TEST(what_only_cpu_was_asked_for_is_not_told_later)
+{
+	struct pair p;
+
+	pair_up(&p);
+	fixture_put(&fx, "proc/stat", "cpu  1 2 3 4\ncpu0 1 2 3 4\nctxt 5\n");
+	ck_assert_int_eq(read_cpu(&p), 0);
+	fixture_put(&fx, "proc/stat", "cpu  1 2 3 4\ncpu0 1 2 3 4\nctxt 6\n");
+	ck_assert_int_eq(usleep(150000), 0); /* longer than the shortest period */
+	ck_assert_uint_eq(read_stat(&p)->ctxt, 6);
+	pair_down(&p);
+}
+END_TEST
+
+START_TEST(what_cpu_failed_to_read_is_not_told)
+{
+	struct vmv_err err = { 0 };
+	struct pair p;
+
+	pair_up(&p);
+	fixture_put(&fx, "proc/stat", "cpu  1 2 3 4\ncpu0 1 2 3 4\nctxt 5\n");
+	ck_assert_int_eq(read_cpu(&p), 0);
+	fixture_put(&fx, "proc/stat", "cpu  1 2 3 4\ncpu0 1 2\n");
+	ck_assert_int_eq(read_cpu(&p), -EINVAL);
+	ck_assert_int_eq(vmv_collector_stat.read(p.state, &fx.root, &p.stat.sink, &err), -EINVAL);
+	ck_assert_str_eq(err.msg, "/proc/stat: bad 'cpu0' line");
+	ck_assert_uint_eq(p.stat.n, 0);
+	pair_down(&p);
+}
+END_TEST
+
+START_TEST(idle_that_steps_back_a_little_keeps_its_value)
+{
+	const struct vmv_stat_sample *s;
+	struct pair p;
+
+	pair_up(&p);
+	put_idle(100, 5000);
+	ck_assert_uint_eq(reread_cpu(&p, "0")->idle, 5000);
+	ck_assert_uint_eq(read_stat(&p)->backward_steps, 0);
+	put_idle(105, 4990);
+	ck_assert_uint_eq(reread_cpu(&p, "0")->idle, 5000);
+	ck_assert_uint_eq(((const struct vmv_cpu_sample *)kept_row(&p.cpu, "0"))->user, 105);
+	s = read_stat(&p);
+	ck_assert_uint_eq(s->backward_steps, 1); /* the sum of all does not count again */
+	ck_assert_uint_eq(s->all.idle, 5000);
+	ck_assert_uint_eq(s->all.user, 105);
+	put_idle(105, 5001);
+	ck_assert_uint_eq(reread_cpu(&p, "0")->idle, 5001);
+	s = read_stat(&p);
+	ck_assert_uint_eq(s->all.idle, 5001);
+	ck_assert_uint_eq(s->backward_steps, 1);
+	pair_down(&p);
+}
+END_TEST
+
+START_TEST(steps_are_counted_where_only_stat_is_asked_for)
+{
+	struct pair p;
+
+	pair_up(&p);
+	put_idle(100, 5000);
+	ck_assert_uint_eq(read_stat(&p)->backward_steps, 0);
+	put_idle(100, 4990);
+	ck_assert_uint_eq(read_stat(&p)->backward_steps, 1);
+	pair_down(&p);
+}
+END_TEST
+
+START_TEST(a_cpu_that_comes_back_counts_anew)
+{
+	struct pair p;
+
+	pair_up(&p);
+	fixture_put(&fx, "proc/stat",
+		    "cpu  110 0 0 9000 0\ncpu0 100 0 0 4000 0\ncpu1 10 0 0 5000 0\n");
+	ck_assert_uint_eq(reread_cpu(&p, "1")->idle, 5000);
+	ck_assert_uint_eq(p.cpu.n, 2);
+	fixture_put(&fx, "proc/stat", "cpu  110 0 0 9000 0\ncpu0 100 0 0 4100 0\n");
+	ck_assert_ptr_null(reread_cpu(&p, "1")); /* offline: no row */
+	ck_assert_uint_eq(p.cpu.n, 1);
+	ck_assert_uint_eq(read_stat(&p)->backward_steps, 0);
+	fixture_put(&fx, "proc/stat",
+		    "cpu  108 0 0 4280 0\ncpu0 100 0 0 4200 0\ncpu1 8 0 0 80 0\n");
+	ck_assert_uint_eq(reread_cpu(&p, "1")->idle, 80);
+	ck_assert_uint_eq(((const struct vmv_cpu_sample *)kept_row(&p.cpu, "1"))->user, 8);
+	ck_assert_uint_eq(((const struct vmv_cpu_sample *)kept_row(&p.cpu, "0"))->idle, 4200);
+	ck_assert_uint_eq(read_stat(&p)->backward_steps, 1);
+	pair_down(&p);
+}
+END_TEST
+
+START_TEST(time_below_zero_is_unknown)
+{
+	const struct vmv_cpu_sample *c;
+	const struct vmv_stat_sample *s;
+	struct pair p;
+
+	pair_up(&p);
+	fixture_put(&fx, "proc/stat",
+		    "cpu  1 2 3 10000000000000000000 5 6 7 8 9 10\n"
+		    "cpu0 1 2 3 4 5 6 7 10000000000000000000 9 18446744073709551615\n"
+		    "ctxt 18446744073709551614\n");
+	c = reread_cpu(&p, "0");
+	ck_assert_uint_eq(c->idle, 4);
+	ck_assert(c->steal == VMV_UNSET);
+	ck_assert(c->guest_nice == VMV_UNSET);
+	s = read_stat(&p);
+	ck_assert(s->all.idle == VMV_UNSET);
+	ck_assert_uint_eq(s->all.guest_nice, 10);
+	ck_assert(s->ctxt == VMV_UNSET);
+	/* and back to its senses: known again, no step */
+	fixture_put(&fx, "proc/stat", "cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 1 2 3 4 5 6 7 8 9 10\n");
+	ck_assert_uint_eq(reread_cpu(&p, "0")->steal, 8);
+	ck_assert_uint_eq(read_stat(&p)->backward_steps, 0);
+	pair_down(&p);
+}
+END_TEST
+
+START_TEST(columns_an_old_kernel_has_not_stay_unset_from_reading_to_reading)
+{
+	struct pair p;
+
+	pair_up(&p);
+	for (int i = 0; i < 3; i++) {
+		fixture_put(&fx, "proc/stat", "cpu  1 2 3 4 5 6 7\ncpu0 1 2 3 4 5 6 7\n");
+		ck_assert(reread_cpu(&p, "0")->steal == VMV_UNSET);
+		ck_assert(read_stat(&p)->all.guest == VMV_UNSET);
+		ck_assert_uint_eq(read_stat(&p)->backward_steps, 0);
+	}
+	pair_down(&p);
+}
+END_TEST
+
+START_TEST(time_never_runs_backwards_on_the_kernel_we_run_on)
+{
+	struct vmv_cpu_sample last = { 0 };
+	struct vmv_root root;
+	struct pair p;
+
+	ck_assert_int_eq(vmv_root_open(&root, "/", NULL), 0);
+	pair_up(&p);
+	for (int i = 0; i < 200; i++) {
+		const struct vmv_cpu_sample *c;
+
+		kept_clear(&p.cpu);
+		ck_assert_int_eq(vmv_collector_cpu.read(p.state, &root, &p.cpu.sink, NULL), 0);
+		c = kept_row(&p.cpu, "0");
+		if (!c) {
+			SAY_SKIPPED("CPU 0 is offline");
+			break;
+		}
+		ck_assert(c->user >= last.user && c->idle >= last.idle &&
+			  c->iowait >= last.iowait && c->system >= last.system);
+		last = *c;
+	}
+	pair_down(&p);
+	vmv_root_close(&root);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("cpu");
@@ -302,6 +552,17 @@ int main(void)
 			    (int)VMV_COUNTOF(bad));
 	tcase_add_test(tc, a_file_that_comes_later_is_read_then);
 	tcase_add_test(tc, the_kernel_we_run_on_is_understood);
+	tcase_add_test(tc, stat_has_the_state_of_cpu);
+	tcase_add_test(tc, both_groups_come_out_of_one_read);
+	tcase_add_test(tc, stat_alone_reads_itself);
+	tcase_add_test(tc, what_only_cpu_was_asked_for_is_not_told_later);
+	tcase_add_test(tc, what_cpu_failed_to_read_is_not_told);
+	tcase_add_test(tc, idle_that_steps_back_a_little_keeps_its_value);
+	tcase_add_test(tc, steps_are_counted_where_only_stat_is_asked_for);
+	tcase_add_test(tc, a_cpu_that_comes_back_counts_anew);
+	tcase_add_test(tc, time_below_zero_is_unknown);
+	tcase_add_test(tc, columns_an_old_kernel_has_not_stay_unset_from_reading_to_reading);
+	tcase_add_test(tc, time_never_runs_backwards_on_the_kernel_we_run_on);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/root.h"
 #include "tests/lib/fixture.h"
+#include "tests/lib/warp.h"
 
 #include <check.h>
 #include <errno.h>
@@ -53,11 +54,16 @@ START_TEST(every_column_goes_to_its_own_member)
 	ck_assert_uint_eq(s.io_ms, 10);
 	ck_assert_uint_eq(s.weighted_io_ms, 11);
 	ck_assert_uint_eq(s.discards, 12);
-	ck_assert_uint_eq(s.discard_sectors, 14); /* 13 is merged ones */
+	ck_assert_uint_eq(s.discards_merged, 13);
+	ck_assert_uint_eq(s.discard_sectors, 14);
 	ck_assert_uint_eq(s.discard_ms, 15);
 	ck_assert_uint_eq(s.flushes, 16);
 	ck_assert_uint_eq(s.flush_ms, 17);
 	ck_assert_uint_eq(s.is_whole, 0);
+	ck_assert(s.size == VMV_UNSET && s.rotational == VMV_UNSET);
+	ck_assert(s.is_readonly == VMV_UNSET);
+	ck_assert_str_eq(s.model, "");
+	ck_assert_str_eq(s.serial, "");
 }
 END_TEST
 
@@ -69,6 +75,7 @@ START_TEST(columns_an_old_kernel_has_not_are_unset)
 		vmv_diskstats_parse("254 0 vda 1 2 3 4 5 6 7 8 9 10 11\n", keep_one, &s, NULL), 0);
 	ck_assert_uint_eq(s.weighted_io_ms, 11);
 	ck_assert(s.discards == VMV_UNSET); /* unknown is not zero */
+	ck_assert(s.discards_merged == VMV_UNSET);
 	ck_assert(s.flushes == VMV_UNSET);
 
 	/* 4.18 */
@@ -141,26 +148,117 @@ START_TEST(idle_disks_are_rows_and_partitions_never_used_are_not)
 }
 END_TEST
 
-START_TEST(sysfs_is_asked_about_a_device_when_it_is_new_and_now_and_then)
+/* One more reading with the same state. */
+static struct vmv_disk_sample row_now(void *state, const char *name)
+{
+	struct vmv_disk_sample ret;
+	struct kept k;
+
+	kept_init(&k, &vmv_collector_disk);
+	ck_assert_int_eq(vmv_collector_disk.read(state, &fx.root, &k.sink, NULL), 0);
+	ret = *row(&k, name);
+	kept_clear(&k);
+	return ret;
+}
+
+START_TEST(sysfs_is_asked_about_a_device_when_it_is_new_and_once_a_minute)
 {
 	void *state = vmv_collector_disk.open(&fx.root);
-	struct vmv_disk_sample s = { 0 };
-	struct kept k;
+	struct vmv_disk_sample s;
 
 	ck_assert_ptr_nonnull(state);
 	fixture_mkdir(&fx, "sys/block/dm-0/slaves");
+	fixture_put(&fx, "sys/block/dm-0/size", "2048\n");
 	fixture_put(&fx, "proc/diskstats", "253 0 dm-0" NUMBERS);
-	for (int i = 0; i < 65; i++) {
-		kept_init(&k, &vmv_collector_disk);
-		ck_assert_int_eq(vmv_collector_disk.read(state, &fx.root, &k.sink, NULL), 0);
-		s = *row(&k, "dm-0");
-		kept_clear(&k);
-		if (i == 0)
-			fixture_mkdir(&fx, "sys/block/dm-0/slaves/vda");
-		ck_assert_uint_eq(s.is_whole, i < 64);
-	}
+	s = row_now(state, "dm-0");
+	ck_assert_uint_eq(s.is_whole, 1);
+	ck_assert_uint_eq(s.size, 2048);
+	fixture_mkdir(&fx, "sys/block/dm-0/slaves/vda");
+	fixture_put(&fx, "sys/block/dm-0/size", "4096\n");
+	warp_pass(59999);
+	s = row_now(state, "dm-0");
+	ck_assert_uint_eq(s.is_whole, 1);
+	ck_assert_uint_eq(s.size, 2048);
+	warp_pass(1);
+	s = row_now(state, "dm-0");
+	ck_assert_uint_eq(s.is_whole, 0);
+	ck_assert_uint_eq(s.size, 4096);
 	vmv_collector_disk.close(state);
 	vmv_collector_disk.close(NULL);
+}
+END_TEST
+
+START_TEST(sysfs_tells_size_and_make)
+{
+	const struct vmv_disk_sample *s;
+	struct kept k;
+
+	fixture_put(&fx, "sys/block/vda/size", "41943040\n");
+	fixture_put(&fx, "sys/block/vda/ro", "0\n");
+	fixture_put(&fx, "sys/block/vda/queue/rotational", "1\n");
+	fixture_put(&fx, "sys/block/vda/serial", "root-disk-1");
+	fixture_put(&fx, "sys/block/nvme0n1/size", "16777216\n");
+	fixture_put(&fx, "sys/block/nvme0n1/ro", "1\n");
+	fixture_put(&fx, "sys/block/nvme0n1/queue/rotational", "0\n");
+	fixture_put(&fx, "sys/block/nvme0n1/device/model",
+		    "Amazon Elastic Block Store              \n");
+	fixture_put(&fx, "sys/block/nvme0n1/device/serial", "vol0123456789abcdef0\n");
+	fixture_put(&fx, "sys/block/sda/size", "many\n");
+	fixture_put(&fx, "sys/block/sda/device/model",
+		    "a model whose name is much longer than what there is room for\n");
+	fixture_put(&fx, "proc/diskstats",
+		    "254 0 vda" NUMBERS "254 1 vda1" NUMBERS "259 0 nvme0n1" NUMBERS
+		    "8 0 sda" NUMBERS);
+	kept_init(&k, &vmv_collector_disk);
+	ck_assert_int_eq(kept_read(&k, &vmv_collector_disk, &fx.root, NULL), 0);
+	s = row(&k, "vda");
+	ck_assert_uint_eq(s->size, 41943040);
+	ck_assert_uint_eq(s->is_readonly, 0);
+	ck_assert_uint_eq(s->rotational, 1);
+	ck_assert_str_eq(s->model, "");
+	ck_assert_str_eq(s->serial, "root-disk-1");
+	s = row(&k, "nvme0n1");
+	ck_assert_uint_eq(s->size, 16777216);
+	ck_assert_uint_eq(s->is_readonly, 1);
+	ck_assert_uint_eq(s->rotational, 0);
+	ck_assert_str_eq(s->model, "Amazon Elastic Block Store");
+	ck_assert_str_eq(s->serial, "vol0123456789abcdef0");
+	s = row(&k, "sda");
+	ck_assert(s->size == VMV_UNSET && s->is_readonly == VMV_UNSET);
+	ck_assert_str_eq(s->model, "a model whose name is much longer than what the");
+	ck_assert_str_eq(s->serial, "");
+	s = row(&k, "vda1");
+	ck_assert(s->size == VMV_UNSET);
+	kept_clear(&k);
+}
+END_TEST
+
+/* Before 6.4 the disk itself counted nothing: the path is shown, and not added up. */
+START_TEST(a_path_to_an_nvme_disk_is_no_disk_of_its_own)
+{
+	struct kept k;
+
+	fixture_put(&fx, "sys/block/nvme0n1/hidden", "0\n");
+	fixture_put(&fx, "sys/block/nvme0c0n1/hidden", "1\n");
+	fixture_put(&fx, "proc/diskstats", "259 0 nvme0c0n1" NUMBERS "259 1 nvme0n1" NUMBERS);
+	kept_init(&k, &vmv_collector_disk);
+	ck_assert_int_eq(kept_read(&k, &vmv_collector_disk, &fx.root, NULL), 0);
+	ck_assert_uint_eq(row(&k, "nvme0n1")->is_whole, 1);
+	ck_assert_uint_eq(row(&k, "nvme0c0n1")->is_whole, 0);
+	kept_clear(&k);
+}
+END_TEST
+
+START_TEST(counters_of_32_bits_are_passed_on_as_they_are)
+{
+	struct vmv_disk_sample s;
+
+	ck_assert_int_eq(vmv_diskstats_parse("254 0 vda 1 2 3 4294967295 5 6 7 8 9 4294967290 0\n",
+					     keep_one, &s, NULL),
+			 0);
+	ck_assert_uint_eq(s.read_ms, UINT32_MAX);
+	ck_assert_uint_eq(s.io_ms, UINT32_MAX - 5);
+	ck_assert_uint_eq(s.weighted_io_ms, 0);
 }
 END_TEST
 
@@ -300,7 +398,10 @@ int main(void)
 	tcase_add_test(tc, columns_an_old_kernel_has_not_are_unset);
 	tcase_add_test(tc, whole_disks_are_told_from_partitions_and_from_what_is_built_on_them);
 	tcase_add_test(tc, idle_disks_are_rows_and_partitions_never_used_are_not);
-	tcase_add_test(tc, sysfs_is_asked_about_a_device_when_it_is_new_and_now_and_then);
+	tcase_add_test(tc, sysfs_is_asked_about_a_device_when_it_is_new_and_once_a_minute);
+	tcase_add_test(tc, sysfs_tells_size_and_make);
+	tcase_add_test(tc, a_path_to_an_nvme_disk_is_no_disk_of_its_own);
+	tcase_add_test(tc, counters_of_32_bits_are_passed_on_as_they_are);
 	tcase_add_test(tc, devices_may_come_and_go_between_readings);
 	tcase_add_test(tc, hundreds_of_disks_fit);
 	tcase_add_test(tc, absent_file_is_enoent);

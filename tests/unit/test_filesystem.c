@@ -1,7 +1,9 @@
 #include "collectors/filesystem.h"
 
+#include "base/asker.h"
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/root.h"
 #include "tests/lib/fixture.h"
 
@@ -106,8 +108,21 @@ START_TEST(pseudo_types_images_and_loop_devices_are_left_out)
 }
 END_TEST
 
-START_TEST(what_can_hang_is_not_asked_nor_is_what_lies_below_it)
+static void check_unknown(const struct kept *k, const char *id, uint64_t device_error,
+			  uint64_t stuck)
 {
+	const struct vmv_filesystem_sample *s = kept_row(k, id);
+
+	ck_assert_msg(s != NULL, "%s", id);
+	ck_assert(s->size == VMV_UNSET && s->free == VMV_UNSET && s->avail == VMV_UNSET);
+	ck_assert(s->files == VMV_UNSET && s->files_free == VMV_UNSET);
+	ck_assert_msg(s->device_error == device_error, "%s", id);
+	ck_assert_msg(s->stuck == stuck, "%s", id);
+}
+
+START_TEST(without_an_asker_what_can_hang_is_unknown_and_so_is_what_lies_below_it)
+{
+	const struct vmv_filesystem_sample *s;
 	struct kept k;
 
 	fixture_mkdir(&fx, "nfs/local");
@@ -117,7 +132,16 @@ START_TEST(what_can_hang_is_not_asked_nor_is_what_lies_below_it)
 			   "41 40 8:5 / /nfs/local rw - ext4 /dev/sda5 rw\n"
 			   "42 27 0:62 / /sshfs rw - fuse.sshfs me@there: rw\n"
 			   "43 27 8:6 / /ntfs rw - fuseblk /dev/sda6 rw\n");
-	CHECK_IDS(&k, "/", "/ntfs");
+	CHECK_IDS(&k, "/", "/nfs", "/nfs/local", "/ntfs", "/sshfs");
+	check_unknown(&k, "/nfs", VMV_UNSET, VMV_UNSET);
+	check_unknown(&k, "/nfs/local", VMV_UNSET, VMV_UNSET);
+	check_unknown(&k, "/sshfs", VMV_UNSET, VMV_UNSET);
+	s = kept_row(&k, "/nfs");
+	ck_assert_str_eq(s->device, "server:/x");
+	ck_assert_str_eq(s->fstype, "nfs4");
+	ck_assert_uint_eq(s->readonly, 0);
+	s = kept_row(&k, "/ntfs");
+	ck_assert(s->size != VMV_UNSET && s->device_error == 0 && s->stuck == 0);
 	kept_clear(&k);
 }
 END_TEST
@@ -129,7 +153,9 @@ START_TEST(below_a_root_that_can_hang_the_others_are_still_asked)
 	fixture_mkdir(&fx, "data");
 	read_rows(&k, "27 1 0:40 / / rw - virtiofs rootfs rw\n"
 		      "28 27 8:1 / /data rw - ext4 /dev/sda1 rw\n");
-	CHECK_IDS(&k, "/data");
+	CHECK_IDS(&k, "/", "/data");
+	check_unknown(&k, "/", VMV_UNSET, VMV_UNSET);
+	ck_assert(((const struct vmv_filesystem_sample *)kept_row(&k, "/data"))->size != VMV_UNSET);
 	kept_clear(&k);
 }
 END_TEST
@@ -404,7 +430,7 @@ int main(void)
 	tcase_add_test(tc, a_filesystem_with_all_that_is_known_of_it);
 	tcase_add_test(tc, root_first_then_by_mount_point_in_byte_order);
 	tcase_add_test(tc, pseudo_types_images_and_loop_devices_are_left_out);
-	tcase_add_test(tc, what_can_hang_is_not_asked_nor_is_what_lies_below_it);
+	tcase_add_test(tc, without_an_asker_what_can_hang_is_unknown_and_so_is_what_lies_below_it);
 	tcase_add_test(tc, below_a_root_that_can_hang_the_others_are_still_asked);
 	tcase_add_test(tc, one_row_for_each_device_at_its_shortest_mount_point);
 	tcase_add_test(tc, a_mount_point_may_be_a_file);

@@ -2,14 +2,20 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/journal.h"
+#include "tests/lib/fixture.h"
 
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static int out = -1; /* the reading end of standard error */
@@ -194,28 +200,135 @@ START_TEST(bad_specifications_change_nothing)
 }
 END_TEST
 
-/* A journal that we cannot speak to directly reads priorities in front of lines. */
-START_TEST(lines_for_the_journal_carry_their_priority)
+/* Says that this is what leads to the journal, off by that many inodes. */
+static void claim_journal(int fd, unsigned off)
 {
 	struct stat st;
 	char value[64];
 
-	if (access("/run/systemd/journal/socket", F_OK) == 0)
-		return; /* it would go to the real one */
-	ck_assert_int_eq(fstat(STDERR_FILENO, &st), 0);
+	ck_assert_int_eq(fstat(fd, &st), 0);
 	(void)snprintf(value, sizeof(value), "%llu:%llu", (unsigned long long)st.st_dev,
-		       (unsigned long long)st.st_ino);
+		       (unsigned long long)st.st_ino + off);
 	ck_assert_int_eq(setenv("JOURNAL_STREAM", value, 1), 0);
 	vmv_log_open("prog");
+}
+
+/* A journald of our own, where the real one is looked for. False where no namespace is to be
+ * had. */
+static bool become_journald(int *ret)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX, .sun_path = VMV_JOURNAL_SOCKET };
+
+	if (unshare(CLONE_NEWNS) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) < 0)
+		return false;
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("run", "/run", "tmpfs", 0, NULL) < 0)
+		return false;
+	ck_assert_int_eq(mkdir("/run/systemd", 0755), 0);
+	ck_assert_int_eq(mkdir("/run/systemd/journal", 0755), 0);
+	*ret = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	ck_assert_int_eq(bind(*ret, (struct sockaddr *)&a, sizeof(a)), 0);
+	return true;
+}
+
+#define ID "0123456789abcdef0123456789abcdef"
+
+START_TEST(an_entry_for_the_journal_has_all_its_fields)
+{
+	static const char expected[] = "MESSAGE=a?b\nPRIORITY=4\nSYSLOG_IDENTIFIER=prog\n"
+				       "VMVITALS_SUBSYSTEM=session\nMESSAGE_ID=" ID "\n"
+				       "VMVITALS_CHANNEL=x\nVMVITALS_TEXT\n"
+				       "\x03\0\0\0\0\0\0\0y\nz\n";
+	char huge[8192], got[4096];
+	const struct vmv_log_field fields[] = {
+		{ "VMVITALS_CHANNEL", "x" },
+		{ "VMVITALS_EMPTY", NULL },
+		{ "VMVITALS_TEXT", "y\nz" },
+		{ "VMVITALS_HUGE", huge },
+		{ NULL, NULL },
+	};
+	vmv_autoclose int journald = -1;
+
+	if (!become_journald(&journald)) {
+		SAY_SKIPPED("no mount namespace to be had");
+		return;
+	}
+	memset(huge, 'h', sizeof(huge));
+	huge[sizeof(huge) - 1] = '\0';
+	claim_journal(STDERR_FILENO, 0);
+	errno = EXDEV;
+	vmv_log_entry(VMV_LOG_WARNING, "session", ID, fields, "a\nb");
+	ck_assert_int_eq(errno, EXDEV);
+	ck_assert_int_eq(recv(journald, got, sizeof(got), 0), sizeof(expected) - 1);
+	ck_assert_mem_eq(got, expected, sizeof(expected) - 1);
+	ck_assert_str_eq(captured(), "");
+}
+END_TEST
+
+START_TEST(what_the_journal_does_not_take_becomes_a_line)
+{
+	vmv_autoclose int journald = -1;
+	char got[256];
+
+	if (!become_journald(&journald)) {
+		SAY_SKIPPED("no mount namespace to be had");
+		return;
+	}
+	claim_journal(STDERR_FILENO, 0);
+	(void)alarm(20); /* a log that blocks must fail */
+	while (!strstr(captured(), "<6>session: more\n"))
+		vmv_log(VMV_LOG_INFO, "session", "more");
+	while (recv(journald, got, sizeof(got), 0) > 0)
+		;
+	vmv_log(VMV_LOG_INFO, "session", "it reads again");
+	ck_assert_str_eq(captured(), "");
+	vmv_closep(&journald);
+	journald = -1;
+	vmv_log(VMV_LOG_INFO, "session", "it died");
+	ck_assert_str_eq(captured(), "<6>session: it died\n");
+}
+END_TEST
+
+/* Without journald's socket it reads priorities in front of lines. */
+START_TEST(lines_for_the_journal_carry_their_priority)
+{
+	if (access(VMV_JOURNAL_SOCKET, F_OK) == 0) {
+		SAY_SKIPPED("it would go to the real journal");
+		return;
+	}
+	claim_journal(STDERR_FILENO, 0);
 	vmv_log(VMV_LOG_WARNING, "session", "a\nb");
 	ck_assert_str_eq(captured(), "<4>session: a?b\n");
 	/* standard error has been led elsewhere since */
-	(void)snprintf(value, sizeof(value), "%llu:%llu", (unsigned long long)st.st_dev,
-		       (unsigned long long)st.st_ino + 1);
-	ck_assert_int_eq(setenv("JOURNAL_STREAM", value, 1), 0);
-	vmv_log_open("prog");
+	claim_journal(STDERR_FILENO, 1);
 	vmv_log(VMV_LOG_WARNING, "session", "a");
 	ck_assert_str_eq(captured(), "prog: warning: session: a\n");
+}
+END_TEST
+
+/* As systemd makes it: standard error is a stream that journald may leave unread. */
+START_TEST(a_stream_to_the_journal_that_nobody_reads_is_not_waited_for)
+{
+	char got[64];
+	int s[2];
+
+	if (access(VMV_JOURNAL_SOCKET, F_OK) == 0) {
+		SAY_SKIPPED("it would go to the real journal");
+		return;
+	}
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, s), 0);
+	ck_assert_int_eq(dup2(s[1], STDERR_FILENO), STDERR_FILENO);
+	claim_journal(STDERR_FILENO, 0);
+	(void)alarm(20); /* a log that blocks must fail */
+	errno = EXDEV;
+	for (int i = 0; i < 20000; i++)
+		vmv_log(VMV_LOG_INFO, "session", "x");
+	ck_assert_int_eq(read(s[0], got, 14), 14);
+	got[14] = '\0';
+	ck_assert_str_eq(got, "<6>session: x\n");
+	vmv_closep(&s[0]);
+	vmv_log(VMV_LOG_INFO, "session", "no signal"); /* SIGPIPE would end this test */
+	ck_assert_int_eq(errno, EXDEV);
 }
 END_TEST
 
@@ -246,7 +359,10 @@ int main(void)
 	tcase_add_test(tc, levels_by_subsystem);
 	tcase_add_loop_test(tc, good_specifications_are_taken, 0, (int)VMV_COUNTOF(good_levels));
 	tcase_add_loop_test(tc, bad_specifications_change_nothing, 0, (int)VMV_COUNTOF(bad_levels));
+	tcase_add_test(tc, an_entry_for_the_journal_has_all_its_fields);
+	tcase_add_test(tc, what_the_journal_does_not_take_becomes_a_line);
 	tcase_add_test(tc, lines_for_the_journal_carry_their_priority);
+	tcase_add_test(tc, a_stream_to_the_journal_that_nobody_reads_is_not_waited_for);
 	tcase_add_loop_test(tc, a_malformed_journal_stream_is_none, 0,
 			    (int)VMV_COUNTOF(not_streams));
 	suite_add_tcase(s, tc);

@@ -3,15 +3,24 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/root.h"
+#include "collectors/interface.h"
 #include "tests/lib/fixture.h"
 
 #define HEADINGS                                                                                  \
@@ -75,6 +84,14 @@ START_TEST(counters_come_from_their_columns)
 	ck_assert_uint_eq(d.row[1].tx_packets, 10);
 	ck_assert_uint_eq(d.row[1].tx_errors, 11);
 	ck_assert_uint_eq(d.row[1].tx_drops, 12);
+	ck_assert_uint_eq(d.row[1].rx_fifo, 5);
+	ck_assert_uint_eq(d.row[1].rx_frame, 6);
+	ck_assert_uint_eq(d.row[1].rx_compressed, 7);
+	ck_assert_uint_eq(d.row[1].rx_multicast, 8);
+	ck_assert_uint_eq(d.row[1].tx_fifo, 13);
+	ck_assert_uint_eq(d.row[1].tx_colls, 14);
+	ck_assert_uint_eq(d.row[1].tx_carrier, 15);
+	ck_assert_uint_eq(d.row[1].tx_compressed, 16);
 	ck_assert(d.row[1].mtu == VMV_UNSET);
 	ck_assert(d.row[1].is_up == VMV_UNSET);
 	ck_assert(d.row[1].default_metric == VMV_UNSET);
@@ -128,81 +145,6 @@ START_TEST(malformed_netdev_fails_and_delivers_nothing)
 	ck_assert_int_eq(err.code, VMV_E_PARSE);
 	ck_assert_str_ne(err.msg, "");
 	ck_assert_uint_eq(d.n, 0);
-}
-END_TEST
-
-struct routes {
-	char name[8][16];
-	uint64_t metric[8];
-	size_t n;
-};
-
-static void keep_route(void *arg, const char *ifname, uint64_t metric)
-{
-	struct routes *r = arg;
-
-	ck_assert_uint_lt(r->n, VMV_COUNTOF(r->metric));
-	(void)snprintf(r->name[r->n], sizeof(r->name[0]), "%s", ifname);
-	r->metric[r->n++] = metric;
-}
-
-START_TEST(only_default_routes_that_are_up_are_delivered)
-{
-	struct routes r = { .n = 0 };
-	struct vmv_err err = { 0 };
-
-	ck_assert_int_eq(
-		vmv_route_parse(ROUTE_HEADINGS
-				"eth1\t00000000\t010200C0\t0003\t0\t0\t100\t00000000\t0\t0\t0   \n"
-				"eth0\t00000000\t00000000\t0001\t0\t0\t0\t00000000\t0\t0\t0\n"
-				"eth2\t00000000\t010200C0\t0003\t0\t0\t-2\t00000000\t0\t0\t0\n"
-				"eth3\t00000000\t010200C0\t0002\t0\t0\t1\t00000000\t0\t0\t0\n"
-				"*\t00000000\t00000000\t0201\t0\t0\t1\t00000000\t0\t0\t0\n"
-				"eth4\t00000000\t00000000\t0001\t0\t0\t1\t000000FF\t0\t0\t0\n"
-				"eth5\t000200C0\t00000000\t0001\t0\t0\t1\t00FFFFFF\t0\t0\t0\n",
-				keep_route, &r, &err),
-		0);
-	ck_assert_uint_eq(r.n, 3);
-	ck_assert_str_eq(r.name[0], "eth1");
-	ck_assert_uint_eq(r.metric[0], 100);
-	ck_assert_str_eq(r.name[1], "eth0");
-	ck_assert_uint_eq(r.metric[1], 0);
-	ck_assert_str_eq(r.name[2], "eth2");
-	ck_assert_uint_eq(r.metric[2], 4294967294); /* printed with a sign */
-}
-END_TEST
-
-START_TEST(no_text_is_no_route)
-{
-	struct routes r = { .n = 0 };
-	struct vmv_err err = { 0 };
-
-	ck_assert_int_eq(vmv_route_parse("", keep_route, &r, &err), 0);
-	ck_assert_uint_eq(r.n, 0);
-}
-END_TEST
-
-static const char *const bad_routes[] = {
-	"\n",
-	"eth0\t00000000\t00000000\t0001\t0\t0\t0\t00000000\t0\t0\t0\n",
-	"Iface\tDestination",
-	ROUTE_HEADINGS "eth0\t00000000\t00000000\t0001\t0\t0\t0\t00000000\t0\t0\t0",
-	ROUTE_HEADINGS "eth0\t00000000\t00000000\t0001\t0\t0\t0\n",
-	ROUTE_HEADINGS "eth0\t0000000z\t00000000\t0001\t0\t0\t0\t00000000\t0\t0\t0\n",
-	ROUTE_HEADINGS "eth0\t00000000\t00000000\tup\t0\t0\t0\t00000000\t0\t0\t0\n",
-	ROUTE_HEADINGS "eth0\t00000000\t00000000\t0001\t0\t0\tx\t00000000\t0\t0\t0\n",
-	ROUTE_HEADINGS "eth0\t00000000\t00000000\t0001\t0\t0\t4294967296\t00000000\t0\t0\t0\n",
-	ROUTE_HEADINGS "a-name-of-16-chr\t00000000\t00000000\t0001\t0\t0\t0\t00000000\n",
-};
-
-START_TEST(malformed_routes_fail)
-{
-	struct routes r = { .n = 0 };
-	struct vmv_err err = { 0 };
-
-	ck_assert_int_eq(vmv_route_parse(bad_routes[_i], keep_route, &r, &err), -EINVAL);
-	ck_assert_int_eq(err.code, VMV_E_PARSE);
-	ck_assert_uint_eq(r.n, 0);
 }
 END_TEST
 
@@ -565,6 +507,312 @@ START_TEST(live_loopback_is_there)
 }
 END_TEST
 
+/* -- what it is ------------------------------------------------------------------------- */
+
+static void put_attr(const char *name, const char *attr, const char *text)
+{
+	char path[96];
+
+	(void)snprintf(path, sizeof(path), "sys/class/net/%s/%s", name, attr);
+	fixture_put(&fx, path, text);
+}
+
+static void link_attr(const char *name, const char *attr, const char *target)
+{
+	char path[96];
+
+	(void)snprintf(path, sizeof(path), "sys/class/net/%s/%s", name, attr);
+	fixture_link(&fx, path, target);
+}
+
+static const struct {
+	const char *name;
+	const char *attrs[5][2];
+	const char *device, *lower; /* links */
+	const char *kind;
+} kinds[] = {
+	{ "bond0", { { "uevent", "DEVTYPE=bond\nINTERFACE=bond0\n" } }, NULL, NULL, "bond" },
+	{ "br0",
+	  { { "uevent", "INTERFACE=br0\nIFINDEX=4\nDEVTYPE=bridge\n" } },
+	  NULL,
+	  NULL,
+	  "bridge" },
+	{ "wg0", { { "uevent", "DEVTYPE=wireguard\n" } }, NULL, NULL, "wireguard" },
+	{ "wlan0", { { "uevent", "DEVTYPE=wlan\n" } }, "../../bus/pci", NULL, "wlan" },
+	{ "bond1", { { "bonding/slaves", "\n" } }, NULL, NULL, "bond" },
+	{ "br1", { { "bridge/bridge_id", "8000.0\n" } }, NULL, NULL, "bridge" },
+	{ "tun0", { { "tun_flags", "0x1001\n" } }, NULL, NULL, "tun" },
+	{ "vnet0", { { "tun_flags", "0x5102\n" } }, NULL, NULL, "tap" },
+	{ "tun1", { { "tun_flags", "what\n" } }, NULL, NULL, "" },
+	{ "lo", { { "flags", "0x9\n" } }, NULL, NULL, "loopback" },
+	{ "eth0", { { "uevent", "INTERFACE=eth0\n" } }, "../../../../bus/virtio", NULL, "virtio" },
+	{ "ens5", { { "ifindex", "2\n" }, { "iflink", "2\n" } }, "../../../bus/pci", NULL, "pci" },
+	{ "veth1",
+	  { { "ifindex", "7\n" }, { "iflink", "6\n" }, { "type", "1\n" } },
+	  NULL,
+	  NULL,
+	  "veth" },
+	{ "macvlan0",
+	  { { "ifindex", "7\n" }, { "iflink", "2\n" }, { "type", "1\n" } },
+	  NULL,
+	  "lower_eth0",
+	  "" },
+	{ "dummy0",
+	  { { "ifindex", "7\n" }, { "iflink", "7\n" }, { "type", "1\n" } },
+	  NULL,
+	  NULL,
+	  "" },
+	{ "sit0",
+	  { { "ifindex", "7\n" }, { "iflink", "0\n" }, { "type", "776\n" } },
+	  NULL,
+	  NULL,
+	  "" },
+	{ "odd0", { { "uevent", "DEVTYPE=a kind with blanks\n" } }, NULL, NULL, "" },
+	{ "odd1", { { "uevent", "DEVTYPE=longer_than_fits_in\n" } }, NULL, NULL, "" },
+	{ "odd2", { { "uevent", "XDEVTYPE=bond\n" } }, NULL, NULL, "" },
+};
+
+START_TEST(a_kind_is_what_sysfs_shows_of_it)
+{
+	const struct vmv_network_sample *s;
+	char text[1024];
+	struct kept k;
+
+	(void)snprintf(text, sizeof(text), HEADINGS "%s:" NUMBERS, kinds[_i].name);
+	fixture_put(&fx, "proc/net/dev", text);
+	put_attr(kinds[_i].name, "operstate", "up\n");
+	for (size_t i = 0; kinds[_i].attrs[i][0]; i++)
+		put_attr(kinds[_i].name, kinds[_i].attrs[i][0], kinds[_i].attrs[i][1]);
+	if (kinds[_i].device)
+		link_attr(kinds[_i].name, "device/subsystem", kinds[_i].device);
+	if (kinds[_i].lower)
+		link_attr(kinds[_i].name, kinds[_i].lower, "../eth0");
+	read_tree(&k);
+	s = kept_row(&k, kinds[_i].name);
+	ck_assert_ptr_nonnull(s);
+	ck_assert_str_eq(s->kind, kinds[_i].kind);
+	kept_clear(&k);
+}
+END_TEST
+
+START_TEST(a_slave_names_its_master_and_a_link_its_state)
+{
+	const struct vmv_network_sample *s;
+	struct kept k;
+
+	put_tree();
+	link_attr("eth0", "master", "../bond0");
+	link_attr("eth1", "master", "../a-name-that-no-interface-has");
+	put_attr("eth0", "duplex", "full\n");
+	put_attr("eth0", "carrier", "1\n");
+	put_attr("eth0", "carrier_changes", "5\n");
+	put_attr("eth0", "iflink", "3\n");
+	put_attr("eth0", "tx_queue_len", "1000\n");
+	put_attr("eth1", "carrier", ""); /* as read(2) fails with EINVAL when it is down */
+	read_tree(&k);
+	s = kept_row(&k, "eth0");
+	ck_assert_str_eq(s->master, "bond0");
+	ck_assert_str_eq(s->duplex, "full");
+	ck_assert_uint_eq(s->carrier, 1);
+	ck_assert_uint_eq(s->carrier_changes, 5);
+	ck_assert_uint_eq(s->flags, 0x1003);
+	ck_assert_uint_eq(s->link, 3);
+	ck_assert_uint_eq(s->queue_length, 1000);
+	s = kept_row(&k, "eth1");
+	ck_assert_str_eq(s->master, "");
+	ck_assert_str_eq(s->duplex, "");
+	ck_assert(s->carrier == VMV_UNSET);
+	ck_assert(s->carrier_changes == VMV_UNSET);
+	ck_assert(s->link == VMV_UNSET);
+	ck_assert(s->queue_length == VMV_UNSET);
+	s = kept_row(&k, "gone");
+	ck_assert(s->flags == VMV_UNSET);
+	kept_clear(&k);
+}
+END_TEST
+
+START_TEST(a_screenful_of_default_routes_is_read_too)
+{
+	char text[4096] = ROUTE_HEADINGS;
+	size_t len = strlen(text);
+	struct kept k;
+
+	/* 20 lines padded to 128 characters, as the kernel does; that of eth0 is the last */
+	for (unsigned i = 0; i < 20; i++)
+		len += (size_t)snprintf(
+			text + len, sizeof(text) - len,
+			"%s\t00000000\t010200C0\t0003\t0\t0\t%u\t00000000\t0\t0\t0%71s\n",
+			i == 19 ? "eth0" : "eth1", 10 + i, "");
+	put_tree();
+	fixture_put(&fx, "proc/net/route", text);
+	read_tree(&k);
+	ck_assert_uint_eq(((const struct vmv_network_sample *)kept_row(&k, "eth1"))->default_metric,
+			  10);
+	ck_assert_uint_eq(((const struct vmv_network_sample *)kept_row(&k, "eth0"))->default_metric,
+			  29);
+	kept_clear(&k);
+}
+END_TEST
+
+/* -- the running kernel, in a network namespace of our own -------------------------------- */
+
+/* A root whose sysfs shows the interfaces of a new namespace, lo alone. False when this process may
+ * not have one. Each test runs in a child: nothing is left of it. */
+static bool own_namespace(struct vmv_root *ret)
+{
+	char path[96];
+
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET | CLONE_NEWNS) < 0)
+		return false;
+	if (mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return false;
+	(void)snprintf(path, sizeof(path), "%s/sys", fx.dir);
+	if (mount("sysfs", path, "sysfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+		return false;
+	ck_assert_int_eq(vmv_root_open(ret, "/", NULL), 0);
+	(void)close(ret->sys);
+	ret->sys = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	ck_assert_int_ge(ret->sys, 0);
+	return true;
+}
+
+static void drop_namespace(struct vmv_root *root)
+{
+	char path[96];
+
+	vmv_root_close(root);
+	(void)snprintf(path, sizeof(path), "%s/sys", fx.dir);
+	(void)umount2(path, MNT_DETACH);
+}
+
+static void ask_of_lo(unsigned long request, struct ifreq *req)
+{
+	vmv_autoclose int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_ge(fd, 0);
+	memcpy(req->ifr_name, "lo", sizeof("lo"));
+	ck_assert_int_eq(ioctl(fd, request, req), 0);
+}
+
+/* One more reading with the same state. */
+static struct vmv_network_sample lo_now(void *state, const struct vmv_root *root)
+{
+	struct vmv_network_sample ret;
+	struct vmv_err err = { 0 };
+	struct kept k;
+
+	kept_init(&k, &vmv_collector_network);
+	ck_assert_msg(vmv_collector_network.read(state, root, &k.sink, &err) == 0, "%s", err.msg);
+	ck_assert_ptr_nonnull(kept_row(&k, "lo"));
+	memcpy(&ret, kept_row(&k, "lo"), sizeof(ret));
+	kept_clear(&k);
+	return ret;
+}
+
+START_TEST(a_change_is_seen_by_the_next_reading)
+{
+	struct ifreq req = { .ifr_flags = IFF_UP };
+	struct vmv_network_sample s;
+	struct vmv_root root;
+	void *state;
+
+	if (!own_namespace(&root)) {
+		SAY_SKIPPED("no network namespace of our own");
+		return;
+	}
+	state = vmv_collector_network.open(&root);
+	s = lo_now(state, &root);
+	ck_assert_uint_eq(s.is_up, 0);
+	ck_assert_uint_eq(s.mtu, 65536);
+	ck_assert_str_eq(s.kind, "loopback");
+	ask_of_lo(SIOCSIFFLAGS, &req);
+	s = lo_now(state, &root);
+	ck_assert_uint_eq(s.is_up, 1);
+	req = (struct ifreq){ .ifr_mtu = 1400 };
+	ask_of_lo(SIOCSIFMTU, &req);
+	s = lo_now(state, &root);
+	ck_assert_uint_eq(s.mtu, 1400);
+	vmv_collector_network.close(state);
+	drop_namespace(&root);
+}
+END_TEST
+
+START_TEST(a_reading_out_of_memory_equals_one_of_everything)
+{
+	struct vmv_network_sample again, anew;
+	struct ifreq req = { .ifr_flags = IFF_UP };
+	struct vmv_root root;
+	void *state;
+
+	if (!own_namespace(&root)) {
+		SAY_SKIPPED("no network namespace of our own");
+		return;
+	}
+	ask_of_lo(SIOCSIFFLAGS, &req);
+	state = vmv_collector_network.open(&root);
+	(void)lo_now(state, &root);
+	again = lo_now(state, &root);
+	vmv_collector_network.close(state);
+	state = vmv_collector_network.open(&root);
+	anew = lo_now(state, &root);
+	vmv_collector_network.close(state);
+	ck_assert_mem_eq(&again, &anew, sizeof(again));
+	drop_namespace(&root);
+}
+END_TEST
+
+/* That nothing is opened again is what makes a reading cheap: descriptors are gone, it works on. */
+START_TEST(a_quiet_reading_opens_nothing)
+{
+	struct rlimit none, was;
+	struct vmv_root root;
+	struct vmv_network_sample s;
+	void *state;
+
+	if (!own_namespace(&root)) {
+		SAY_SKIPPED("no network namespace of our own");
+		return;
+	}
+	state = vmv_collector_network.open(&root);
+	s = lo_now(state, &root);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = (struct rlimit){ .rlim_cur = 3, .rlim_max = was.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	s = lo_now(state, &root);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &was), 0);
+	ck_assert_uint_eq(s.mtu, 65536);
+	vmv_collector_network.close(state);
+	drop_namespace(&root);
+}
+END_TEST
+
+START_TEST(lost_messages_are_a_change)
+{
+	struct ifreq req = { .ifr_mtu = 0 };
+	struct vmv_root root;
+	int fd;
+
+	ck_assert(vmv_linkwatch_has_changed(-1));
+	if (!own_namespace(&root)) {
+		SAY_SKIPPED("no network namespace of our own");
+		return;
+	}
+	fd = vmv_linkwatch_open();
+	ck_assert_int_ge(fd, 0);
+	ck_assert(!vmv_linkwatch_has_changed(fd));
+	for (int i = 0; i < 1000; i++) {
+		req.ifr_mtu = 1400 + i % 2;
+		ask_of_lo(SIOCSIFMTU, &req);
+	}
+	ck_assert(vmv_linkwatch_has_changed(fd));
+	ck_assert(!vmv_linkwatch_has_changed(fd));
+	ask_of_lo(SIOCSIFMTU, &(struct ifreq){ .ifr_mtu = 1500 });
+	ck_assert(vmv_linkwatch_has_changed(fd));
+	(void)close(fd);
+	drop_namespace(&root);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("network");
@@ -577,9 +825,6 @@ int main(void)
 	tcase_add_test(tc, numbers_may_follow_the_colon_at_once_and_names_may_have_one);
 	tcase_add_loop_test(tc, malformed_netdev_fails_and_delivers_nothing, 0,
 			    (int)VMV_COUNTOF(bad_devs));
-	tcase_add_test(tc, only_default_routes_that_are_up_are_delivered);
-	tcase_add_test(tc, no_text_is_no_route);
-	tcase_add_loop_test(tc, malformed_routes_fail, 0, (int)VMV_COUNTOF(bad_routes));
 	tcase_add_test(tc, an_inet6_line_is_address_flags_and_name);
 	tcase_add_loop_test(tc, malformed_inet6_fails, 0, (int)VMV_COUNTOF(bad_inet6));
 	tcase_add_loop_test(tc, only_addresses_worth_reporting_are_taken, 0,
@@ -595,6 +840,13 @@ int main(void)
 	tcase_add_test(tc, default_routes_are_found_at_the_head_of_a_long_table);
 	tcase_add_test(tc, state_is_reused_without_rows_of_the_reading_before);
 	tcase_add_test(tc, live_loopback_is_there);
+	tcase_add_loop_test(tc, a_kind_is_what_sysfs_shows_of_it, 0, (int)VMV_COUNTOF(kinds));
+	tcase_add_test(tc, a_slave_names_its_master_and_a_link_its_state);
+	tcase_add_test(tc, a_screenful_of_default_routes_is_read_too);
+	tcase_add_test(tc, a_change_is_seen_by_the_next_reading);
+	tcase_add_test(tc, a_reading_out_of_memory_equals_one_of_everything);
+	tcase_add_test(tc, a_quiet_reading_opens_nothing);
+	tcase_add_test(tc, lost_messages_are_a_change);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

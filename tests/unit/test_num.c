@@ -148,6 +148,8 @@ START_TEST(counters_that_went_backwards_or_are_unknown_have_no_delta)
 	ck_assert(vmv_counter_delta(0, UINT64_MAX - 1, &d) && d == UINT64_MAX - 1);
 	d = 7;
 	ck_assert(!vmv_counter_delta(6, 5, &d));
+	/* 32 bits of milliseconds that wrapped, as in /proc/diskstats: none, not a huge one */
+	ck_assert(!vmv_counter_delta(UINT32_MAX - 5, 10, &d));
 	ck_assert(!vmv_counter_delta(VMV_UNSET, 5, &d));
 	ck_assert(!vmv_counter_delta(5, VMV_UNSET, &d));
 	ck_assert(!vmv_counter_delta(VMV_UNSET, VMV_UNSET, &d));

@@ -202,6 +202,17 @@ START_TEST(rows_are_in_order_of_pid_and_a_vanished_process_is_left_out)
 }
 END_TEST
 
+/* Past the listing, which is a slice of its own. */
+static int read_rest(void *state, struct vmv_sink *sink, struct vmv_err *err)
+{
+	int r;
+
+	do {
+		r = vmv_collector_process.read(state, &fx.root, sink, err);
+	} while (r == VMV_MORE);
+	return r;
+}
+
 START_TEST(a_malformed_stat_fails_the_reading_and_the_next_call_starts_anew)
 {
 	void *state = vmv_collector_process.open(&fx.root);
@@ -212,12 +223,12 @@ START_TEST(a_malformed_stat_fails_the_reading_and_the_next_call_starts_anew)
 	kept_init(&k, &vmv_collector_process);
 	put_process("3", "3 (a) S " NUMBERS "\n");
 	put_process("4", "4 (b)\n");
-	ck_assert_int_eq(vmv_collector_process.read(state, &fx.root, &k.sink, &err), -EINVAL);
+	ck_assert_int_eq(read_rest(state, &k.sink, &err), -EINVAL);
 	ck_assert_int_eq(err.code, VMV_E_PARSE);
 	ck_assert_uint_eq(k.n, 1);
 	kept_clear(&k);
 	put_process("4", "4 (b) S " NUMBERS "\n");
-	ck_assert_int_eq(vmv_collector_process.read(state, &fx.root, &k.sink, &err), 0);
+	ck_assert_int_eq(read_rest(state, &k.sink, &err), 0);
 	ck_assert_uint_eq(k.n, 2);
 	kept_clear(&k);
 	vmv_collector_process.close(state);
@@ -235,12 +246,12 @@ static int refuse_row(struct vmv_sink *sink, const char *id, const void *sample)
 
 START_TEST(an_error_of_the_sink_ends_the_reading)
 {
-	struct vmv_sink sink = { refuse_row };
+	struct vmv_sink sink = { .row = refuse_row };
 	void *state = vmv_collector_process.open(&fx.root);
 	struct vmv_err err = { 0 };
 
 	put_process("3", "3 (a) S " NUMBERS "\n");
-	ck_assert_int_eq(vmv_collector_process.read(state, &fx.root, &sink, &err), -ENOBUFS);
+	ck_assert_int_eq(read_rest(state, &sink, &err), -ENOBUFS);
 	vmv_collector_process.close(state);
 }
 END_TEST
@@ -325,11 +336,13 @@ START_TEST(live_scan_works_in_slices_and_leaves_out_who_ended_between_them)
 			last = i;
 	}
 	reading_up(&r);
-	ck_assert_int_eq(reading_turn(&r), VMV_MORE);
+	do {
+		ck_assert_int_eq(reading_turn(&r), VMV_MORE);
+	} while (r.k.n == 0); /* listing */
 	ck_assert_uint_le(r.k.n, VMV_SCAN_SLICE);
 	end_child(child[last]);
 	ck_assert_int_eq(reading_rest(&r), 0);
-	ck_assert_uint_ge(r.turns, 4); /* over 200 processes, 64 a turn */
+	ck_assert_uint_ge(r.turns, 4); /* over 200 processes */
 	for (size_t i = 0; i < N_CHILDREN; i++)
 		ck_assert_int_eq(reading_row(&r, child[i]) != NULL, i != last);
 	check_ascending(&r.k);
@@ -358,7 +371,7 @@ START_TEST(live_no_free_descriptor_fails_the_reading)
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
 	none = (struct rlimit){ .rlim_cur = 0, .rlim_max = before.rlim_max };
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
-	got = reading_turn(&r);
+	got = reading_rest(&r);
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
 	ck_assert_int_eq(got, -EMFILE);
 	ck_assert_int_eq(r.err.code, VMV_E_IO);
@@ -509,6 +522,297 @@ START_TEST(only_a_subscription_that_names_it_gets_it)
 }
 END_TEST
 
+/* -- what is kept between readings ------------------------------------------------------ */
+
+/* How many of our descriptors lead to a stat file of /proc. */
+static size_t count_kept(void)
+{
+	char path[64], target[64];
+	size_t n = 0;
+
+	for (int fd = 0; fd < 1024; fd++) {
+		ssize_t len;
+
+		(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		len = readlink(path, target, sizeof(target) - 1);
+		if (len < 0)
+			continue;
+		target[len] = '\0';
+		n += strncmp(target, "/proc/", 6) == 0 && strstr(target, "/stat") != NULL;
+	}
+	return n;
+}
+
+static void read_again(struct reading *r)
+{
+	kept_clear(&r->k);
+	ck_assert_int_eq(reading_rest(r), 0);
+}
+
+START_TEST(live_descriptors_are_kept_from_the_second_reading_on)
+{
+	struct rlimit enough = { 0 };
+	pid_t child = start_child();
+	struct reading r;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &enough), 0);
+	if (enough.rlim_cur < 1024 || enough.rlim_cur == RLIM_INFINITY)
+		enough.rlim_cur = 1024;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &enough), 0);
+	reading_up(&r);
+	read_again(&r);
+	ck_assert_uint_eq(count_kept(), 0); /* most processes that are seen once have ended */
+	read_again(&r);
+	ck_assert_uint_ge(count_kept(), 3);
+	ck_assert_ptr_nonnull(reading_row(&r, child));
+	read_again(&r);
+	ck_assert_ptr_nonnull(reading_row(&r, child));
+	ck_assert_ptr_nonnull(reading_row(&r, getpid()));
+	end_child(child);
+	read_again(&r);
+	ck_assert_ptr_null(reading_row(&r, child));
+	reading_down(&r);
+	ck_assert_uint_eq(count_kept(), 0);
+}
+END_TEST
+
+START_TEST(live_a_kept_descriptor_tells_what_changed)
+{
+	const struct vmv_process_sample *s;
+	uint64_t before;
+	struct reading r;
+
+	reading_up(&r);
+	for (int i = 0; i < 3; i++)
+		read_again(&r);
+	s = reading_row(&r, getpid());
+	ck_assert_ptr_nonnull(s);
+	before = s->utime + s->stime;
+	ck_assert_int_eq(prctl(PR_SET_NAME, "renamed"), 0);
+	do {
+		read_again(&r);
+		s = reading_row(&r, getpid());
+		ck_assert_ptr_nonnull(s);
+	} while (s->utime + s->stime <= before); /* each reading takes CPU time */
+	ck_assert_str_eq(s->comm, "renamed");
+	reading_down(&r);
+}
+END_TEST
+
+START_TEST(live_a_new_process_is_seen_at_once)
+{
+	struct reading r;
+	pid_t child;
+
+	reading_up(&r);
+	for (int i = 0; i < 3; i++)
+		read_again(&r);
+	for (int i = 0; i < 5; i++) {
+		child = start_child();
+		read_again(&r);
+		ck_assert_ptr_nonnull(reading_row(&r, child));
+		end_child(child);
+		read_again(&r);
+		ck_assert_ptr_null(reading_row(&r, child));
+	}
+	reading_down(&r);
+}
+END_TEST
+
+/* A child with this very pid; -1: not possible here. */
+static pid_t start_child_as(pid_t pid)
+{
+	for (int tries = 0; tries < 50; tries++) {
+		FILE *f = fopen("/proc/sys/kernel/ns_last_pid", "w");
+		pid_t got;
+
+		if (!f)
+			return -1;
+		(void)fprintf(f, "%d", (int)pid - 1);
+		if (fclose(f) != 0)
+			return -1;
+		got = start_child();
+		if (got == pid)
+			return got;
+		end_child(got); /* somebody else was quicker */
+	}
+	return -1;
+}
+
+START_TEST(live_a_pid_that_is_used_again_is_another_process)
+{
+	const struct vmv_process_sample *s;
+	pid_t child = start_child(), other;
+	uint64_t began;
+	struct reading r;
+
+	reading_up(&r);
+	for (int i = 0; i < 3; i++)
+		read_again(&r); /* its descriptor is kept by now */
+	s = reading_row(&r, child);
+	ck_assert_ptr_nonnull(s);
+	began = s->starttime;
+	end_child(child);
+	(void)usleep(20000); /* start times are told in ticks of 10 ms */
+	other = start_child_as(child);
+	if (other < 0) {
+		SAY_SKIPPED("pids cannot be chosen here (/proc/sys/kernel/ns_last_pid)");
+		reading_down(&r);
+		return;
+	}
+	for (int i = 0; i < 3; i++) {
+		read_again(&r);
+		s = reading_row(&r, other);
+		ck_assert_ptr_nonnull(s);
+		ck_assert_uint_gt(s->starttime, began);
+	}
+	end_child(other);
+	reading_down(&r);
+}
+END_TEST
+
+START_TEST(live_when_descriptors_run_out_the_kept_ones_are_given_back)
+{
+	struct rlimit before, few;
+	struct reading r;
+	size_t kept;
+
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){ .rlim_cur = 1024, .rlim_max = before.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	reading_up(&r);
+	for (int i = 0; i < 3; i++)
+		read_again(&r);
+	kept = count_kept();
+	ck_assert_uint_ge(kept, 3);
+	few.rlim_cur = 0; /* what is open stays open, and nothing can be opened */
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	pid_t child = start_child();
+	kept_clear(&r.k);
+	int got = reading_rest(&r);
+	few.rlim_cur = 1024;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+	ck_assert_int_eq(got, -EMFILE); /* it tried, and gave back all it had */
+	ck_assert_uint_eq(count_kept(), 0);
+	read_again(&r);
+	ck_assert_ptr_nonnull(reading_row(&r, child));
+	end_child(child);
+	reading_down(&r);
+}
+END_TEST
+
+START_TEST(what_is_kept_is_bounded_by_memory_and_descriptors)
+{
+	const uint64_t mib = 1 << 20, gib = 1 << 30;
+
+	ck_assert_uint_eq(vmv_process_kept_max(512 * mib, 65536), 227);
+	ck_assert_uint_eq(vmv_process_kept_max(8 * gib, 65536), 3640);
+	ck_assert_uint_eq(vmv_process_kept_max(64 * gib, 65536), VMV_KEPT_STATS_MAX);
+	ck_assert_uint_eq(vmv_process_kept_max(64 * gib, 1024), 1024 - VMV_NOFILE_RESERVE);
+	ck_assert_uint_eq(vmv_process_kept_max(64 * gib, 256), 0);
+	ck_assert_uint_eq(vmv_process_kept_max(64 * gib, UINT64_MAX), VMV_KEPT_STATS_MAX);
+	ck_assert_uint_eq(vmv_process_kept_max(0, 1024), 0);
+}
+END_TEST
+
+/* -- counts ------------------------------------------------------------------------------- */
+
+/* Both groups of one reading, or the counts alone. */
+static struct vmv_processes_sample counts(struct reading *r, bool with_processes, uint64_t number)
+{
+	struct vmv_processes_sample ret;
+	struct kept k;
+	int got;
+
+	kept_init(&k, &vmv_collector_processes);
+	k.sink.reading = r->k.sink.reading = number;
+	kept_clear(&r->k);
+	if (with_processes)
+		ck_assert_int_eq(reading_rest(r), 0);
+	do {
+		got = vmv_collector_processes.read(r->state, &r->root, &k.sink, &r->err);
+	} while (got == VMV_MORE);
+	ck_assert_int_eq(got, 0);
+	ck_assert_uint_eq(k.n, 1);
+	memcpy(&ret, kept_row(&k, ""), sizeof(ret));
+	kept_clear(&k);
+	return ret;
+}
+
+static uint64_t sum(const struct vmv_processes_sample *c)
+{
+	return c->running + c->sleeping + c->disk_sleep + c->idle + c->stopped + c->tracing_stop +
+	       c->zombie + c->dead;
+}
+
+START_TEST(live_counts_are_of_the_same_scan_as_the_processes)
+{
+	struct vmv_processes_sample c;
+	struct reading r;
+
+	reading_up(&r);
+	c = counts(&r, true, 1);
+	ck_assert_uint_eq(c.pids, r.k.n);
+	ck_assert_uint_eq(sum(&c), c.pids);
+	ck_assert_uint_ge(c.threads, c.pids);
+	ck_assert_uint_ge(c.running, 1); /* us */
+	ck_assert_uint_ge(c.max_processes, c.pids);
+	ck_assert(c.max_threads == VMV_UNSET || c.max_threads > 0);
+	reading_down(&r);
+}
+END_TEST
+
+START_TEST(live_counts_can_be_had_alone_and_are_of_now)
+{
+	struct vmv_processes_sample c;
+	struct reading r;
+	pid_t child;
+
+	reading_up(&r);
+	r.k.sink.reading = 1;
+	read_again(&r); /* of an earlier reading, which did not ask for counts */
+	child = start_child();
+	ck_assert_int_eq(kill(child, SIGSTOP), 0);
+	ck_assert_int_eq(waitpid(child, NULL, WUNTRACED), child);
+	c = counts(&r, false, 2);
+	ck_assert_uint_eq(sum(&c), c.pids);
+	ck_assert_uint_ge(c.stopped, 1);
+	end_child(child);
+	reading_down(&r);
+}
+END_TEST
+
+START_TEST(counts_of_a_recorded_tree)
+{
+	struct reading r = { .turns = 0 };
+	struct vmv_processes_sample c;
+
+	put_process("1", "1 (init) S " NUMBERS "\n");
+	put_process("2", "2 (kthreadd) I " NUMBERS "\n");
+	put_process("9", "9 (z) Z " NUMBERS "\n");
+	put_process("10", "10 (odd) P " NUMBERS "\n");
+	fixture_put(&fx, "proc/sys/kernel/pid_max", "4194304\n");
+	r.root = fx.root;
+	kept_init(&r.k, &vmv_collector_process);
+	r.state = vmv_collector_process.open(&fx.root);
+	c = counts(&r, false, 1);
+	ck_assert_uint_eq(c.pids, 4);
+	ck_assert_uint_eq(c.threads, 12);
+	ck_assert_uint_eq(c.sleeping, 1);
+	ck_assert_uint_eq(c.idle, 1);
+	ck_assert_uint_eq(c.zombie, 1);
+	ck_assert_uint_eq(sum(&c), 3);
+	ck_assert_uint_eq(c.max_processes, 4194304);
+	ck_assert(c.max_threads == VMV_UNSET);
+	put_process("11", "11 (new) R " NUMBERS "\n");
+	c = counts(&r, false, 2);
+	ck_assert_uint_eq(c.pids,
+			  5); /* a tree has no counter of pids handed out: listed each time */
+	kept_clear(&r.k);
+	vmv_collector_process.close(r.state);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("process");
@@ -536,6 +840,15 @@ int main(void)
 	tcase_add_loop_test(tc, malformed_io_is_unknown, 0, (int)VMV_COUNTOF(bad_io));
 	tcase_add_test(tc, no_process_is_esrch);
 	tcase_add_test(tc, only_a_subscription_that_names_it_gets_it);
+	tcase_add_test(tc, live_descriptors_are_kept_from_the_second_reading_on);
+	tcase_add_test(tc, live_a_kept_descriptor_tells_what_changed);
+	tcase_add_test(tc, live_a_new_process_is_seen_at_once);
+	tcase_add_test(tc, live_a_pid_that_is_used_again_is_another_process);
+	tcase_add_test(tc, live_when_descriptors_run_out_the_kept_ones_are_given_back);
+	tcase_add_test(tc, what_is_kept_is_bounded_by_memory_and_descriptors);
+	tcase_add_test(tc, live_counts_are_of_the_same_scan_as_the_processes);
+	tcase_add_test(tc, live_counts_can_be_had_alone_and_are_of_now);
+	tcase_add_test(tc, counts_of_a_recorded_tree);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

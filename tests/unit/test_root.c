@@ -49,6 +49,34 @@ START_TEST(a_tree_without_etc_is_a_root_too)
 }
 END_TEST
 
+START_TEST(only_the_running_kernels_proc_is_live)
+{
+	struct vmv_root root;
+
+	ck_assert(!fx.root.is_live);
+	ck_assert_int_eq(vmv_root_open(&root, "/", NULL), 0);
+	ck_assert(root.is_live);
+	vmv_root_close(&root);
+}
+END_TEST
+
+START_TEST(an_open_table_is_read_from_its_beginning_each_time)
+{
+	vmv_autofree char *buf = NULL;
+	size_t cap = 0;
+	vmv_autoclose int fd = -1;
+
+	fixture_put(&fx, "proc/table", "one\ntwo\n");
+	fd = openat(fx.root.proc, "table", O_RDONLY | O_CLOEXEC);
+	ck_assert_int_eq(vmv_read_table_fd(fd, &buf, &cap, 100), 8);
+	ck_assert_str_eq(buf, "one\ntwo\n");
+	fixture_put(&fx, "proc/table", "three\n");
+	ck_assert_int_eq(vmv_read_table_fd(fd, &buf, &cap, 100), 6);
+	ck_assert_str_eq(buf, "three\n");
+	ck_assert_int_eq(vmv_read_table_fd(-1, &buf, &cap, 100), -EBADF);
+}
+END_TEST
+
 START_TEST(etc_is_opened_when_it_is_there)
 {
 	char buf[8];
@@ -183,6 +211,8 @@ int main(void)
 	tcase_add_checked_fixture(tc, up, down);
 	tcase_add_test(tc, a_tree_without_etc_is_a_root_too);
 	tcase_add_test(tc, etc_is_opened_when_it_is_there);
+	tcase_add_test(tc, only_the_running_kernels_proc_is_live);
+	tcase_add_test(tc, an_open_table_is_read_from_its_beginning_each_time);
 	tcase_add_test(tc, a_directory_that_is_no_root_is_refused_and_output_left_alone);
 	tcase_add_test(tc, a_record_must_fit_with_its_nul);
 	tcase_add_test(tc, a_descriptor_is_read_from_its_beginning_each_time);

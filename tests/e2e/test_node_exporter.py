@@ -1,0 +1,236 @@
+"""Every metric that prometheus-node-exporter has, too, against it: same machine, same moment.
+
+The exporter is asked before and after the agent. What the agent says must lie between the two: a
+counter always, a gauge in one of several rounds, as it may go up and down in between.
+"""
+import collections
+import contextlib
+import re
+import shutil
+import socket
+import subprocess
+import urllib.request
+
+import pytest
+
+from harness import wait_for
+
+PROGRAM = shutil.which("prometheus-node-exporter", path="/usr/bin:/usr/local/bin:/bin")
+ROUNDS = 12
+FLAGS = ("--collector.processes", "--collector.tcpstat", "--collector.netdev.address-info", "--log.level=error")
+
+# Names that stand for the exporter itself, or for its last scrape.
+OWN = re.compile(r"node_(exporter_|scrape_|textfile_)")
+
+# What moves by itself between two looks, by so much (of the larger value); everything else has to be
+# met exactly in one of the rounds.
+DRIFT = {
+    "node_load1": 0.2, "node_load5": 0.2, "node_load15": 0.2,
+    "node_entropy_available_bits": 1.0,
+}
+
+SAMPLE = re.compile(r"(?P<name>[a-z_A-Z0-9]+)(?:\{(?P<labels>.*)\})? (?P<value>\S+)$")
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+ESCAPES = {r"\\": "\\", r"\"": '"', r"\n": "\n"}
+
+
+def labels_of(text):
+    return {name: re.sub(r'\\[\\"n]', lambda m: ESCAPES[m[0]], value) for name, value in LABEL.findall(text or "")}
+
+
+def parse(text):
+    """{name: [(labels, value)]}, and {name: type}."""
+    found, types = collections.defaultdict(list), {}
+    for line in text.splitlines():
+        if line.startswith("# TYPE "):
+            _, _, name, kind = line.split()
+            types[name] = kind
+        elif line and not line.startswith("#"):
+            m = SAMPLE.match(line)
+            assert m, line
+            found[m["name"]].append((labels_of(m["labels"]), float(m["value"])))
+    return found, types
+
+
+class Exporter:
+    def __init__(self):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        self.process = subprocess.Popen(  # pylint: disable=consider-using-with
+            [PROGRAM, f"--web.listen-address=127.0.0.1:{self.port}", *FLAGS], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def text(self):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=30) as answer:
+                return answer.read().decode()
+        except OSError:
+            assert self.process.poll() is None, "the exporter ended"
+            return ""
+
+    def scrape(self):
+        return parse(self.text())
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def exporter():
+    if not PROGRAM:
+        pytest.skip("prometheus-node-exporter is not installed")
+    e = Exporter()
+    try:
+        wait_for(e.text, "the exporter answers")
+        yield e
+    finally:
+        e.stop()
+
+
+def number(cell):
+    return float(cell) if isinstance(cell, (int, float, str)) else None
+
+
+def constant_labels(field):
+    return dict(field.get("labels") or {})
+
+
+def ours(groups, described):
+    """{name: [(labels, value, kind)]}: as a hub would export it."""
+    found = collections.defaultdict(list)
+    for name, group in groups.items():
+        fields, key = described[name]["fields"], described[name]["key"]
+        for row in group["rows"]:
+            labels = {f["name"]: cell for f, cell in zip(fields, row[1:]) if f["kind"] == "info" and cell is not None}
+            if key:
+                labels[key] = row[0]
+            for field, cell in zip(fields, row[1:]):
+                if field["kind"] != "info" and cell is not None:
+                    found[field["name"]].append((labels | constant_labels(field), number(cell), field["kind"]))
+    return found
+
+
+def match(labels, candidates):
+    """Ours may have more labels."""
+    found = [c for c in candidates if labels.items() <= c[0].items()]
+    assert len(found) <= 1, f"{labels}: {found}"
+    return found[0] if found else None
+
+
+def is_between(value, a, b, drift):
+    low, high = min(a, b), max(a, b)
+    slack = drift * max(abs(low), abs(high)) + 1e-6 * abs(high) + 1e-9
+    return low - slack <= value <= high + slack
+
+
+class Comparison:
+    def __init__(self):
+        self.agreed = set()
+        self.missed = {}  # (name, labels) of gauges that have not been met yet
+        self.wrong = []  # counters
+        self.absent = set()  # of the exporter, and we have the name, but no such row
+        self.names = set()
+
+    def look(self, before, mine, after):
+        for name, samples in before.items():
+            if name in mine:
+                self.names.add(name)
+                for labels, value in samples:
+                    self.look_at(name, labels, value, mine[name], after.get(name, []))
+
+    def look_at(self, name, labels, value, mine, after):
+        key = (name, tuple(sorted(labels.items())))
+        later = [v for other, v in after if other == labels]
+        found = match(labels, mine)
+        if not later:
+            return  # it vanished meanwhile
+        if not found:
+            self.absent.add(key)
+            return
+        is_good = is_between(found[1], value, later[0], DRIFT.get(name, 0))
+        if is_good:
+            self.agreed.add(key)
+            self.missed.pop(key, None)
+        elif found[2] == "counter":
+            self.wrong.append((key, value, found[1], later[0]))
+        elif key not in self.agreed:
+            self.missed[key] = (value, found[1], later[0])
+
+
+@pytest.fixture(scope="module")
+def comparison(exporter, start_shared):
+    agent = start_shared("--interval", "3600")
+    host = start_shared.host(agent)
+    described = host.data_of("Describe", what=["groups"])["groups"]
+    c = Comparison()
+    c.mine, c.theirs, c.described = set(), {}, described
+    with contextlib.closing(host):
+        for _ in range(ROUNDS):
+            before, types = exporter.scrape()
+            mine = ours(host.data_of("GetSamples", groups=sorted(described))["groups"], described)
+            c.look(before, mine, exporter.scrape()[0])
+            c.mine |= set(mine)
+            c.theirs |= types
+            if not c.missed:
+                break
+    return c
+
+
+def show(items):
+    return "\n".join(map(str, items))
+
+
+def test_counters_lie_between_two_looks_of_the_exporter(comparison):
+    assert not comparison.wrong, show(comparison.wrong)
+
+
+def test_gauges_agree(comparison):
+    assert not comparison.missed, show(comparison.missed.items())
+
+
+def test_many_are_compared(comparison):
+    assert len(comparison.names) >= 150, sorted(comparison.names)
+    for group in ("cpu", "disk", "filesystem", "filefd", "load", "memory", "netstat", "network", "pressure",
+                  "processes", "procs", "sockstat", "tcp", "timex", "vmstat"):
+        assert any(n.startswith(f"node_{group}") for n in comparison.names), group
+
+
+def test_rows_of_the_exporter_are_there(comparison):
+    absent = sorted(k for k in comparison.absent if not is_left_out(*k))
+    assert not absent, show(absent)
+
+
+def is_left_out(name, labels):
+    """What PROTOCOL.md leaves out and the exporter shows: pseudo filesystems, loop and RAM disks."""
+    labels = dict(labels)
+    if name.startswith("node_filesystem"):
+        return True  # one row per filesystem here, one per mount point there
+    if name.startswith("node_disk"):
+        return bool(re.match(r"(loop|ram|zram|sr|fd)\d", labels.get("device", "")))
+    return False
+
+
+def test_kinds_agree(comparison):
+    """A counter there is one here; what the exporter calls untyped may be either."""
+    kinds = {f["name"]: f["kind"] for g in comparison.described.values() for f in g["fields"]}
+    for name in comparison.names:
+        theirs = comparison.theirs.get(name, "untyped")
+        if theirs in ("counter", "gauge"):
+            assert kinds[name] == theirs, name
+
+
+def test_no_name_is_borrowed_for_something_else(comparison):
+    """A name of ours that begins with node_ is one of the exporter's: of this machine, or of those in
+    the list, which it shows on others only."""
+    elsewhere = re.compile("|".join((
+        r"node_(disk|network|memory|vmstat|netstat|sockstat|nf_conntrack|pressure|processes|systemd|timex|hwmon)_",
+        r"node_(os|uname)_info", r"node_scrape_collector_")))
+    strangers = [n for n in comparison.mine if n.startswith("node_") and n not in comparison.theirs
+                 and not elsewhere.match(n)]
+    assert not strangers, strangers
