@@ -19,6 +19,7 @@
 #include "exec/asker.h"
 #include "proto/json_write.h"
 #include "reports/facts.h"
+#include "reports/health.h"
 #include "reports/metrics.h"
 #include "reports/schema.h"
 #include "reports/state.h"
@@ -33,10 +34,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SUBSYS	     "agent"
-#define STOP_STEP_MS 10	 /* while stopping: how often it is looked whether all is done */
-#define FLUSH_MS     500 /* for hosts to take what is queued */
-#define FAILURES     3	 /* in a row, then a collector is called failed */
+#define SUBSYS		"agent"
+#define STOP_STEP_MS	10    /* while stopping: how often it is looked whether all is done */
+#define FLUSH_MS	500   /* for hosts to take what is queued */
+#define HEALTH_FIRST_MS 10000 /* after a host attached; what is over time begins to count here */
+#define FAILURES	3     /* in a row, then a collector is called failed */
 
 struct vmv_agent {
 	const struct vmv_options *options;
@@ -61,6 +63,7 @@ struct vmv_agent {
 	struct vmv_rtnetlink *rtnetlink;
 
 	struct event *signals[4];
+	struct vmv_health *health_checks;
 	struct event *health, *watchdog;
 	struct event *stopping; /* steps of the shutdown */
 	struct event *done;	/* a channel is over: looked at outside its callbacks */
@@ -91,6 +94,34 @@ static int service_fetch(void *agent, const struct vmv_ask *ask, vmv_view_cb *cb
 	struct vmv_agent *a = agent;
 
 	return vmv_keeper_ask(a->keeper, ask, cb, arg);
+}
+
+static void log_check(void *arg, const struct vmv_check *check, enum vmv_health_status from,
+		      const struct vmv_verdict *to)
+{
+	const struct vmv_log_field fields[] = {
+		{ "VMVITALS_EVENT", "health_changed" },
+		{ "VMVITALS_CHECK", check->name },
+		{ "VMVITALS_RESULT", vmv_health_word(to->status) },
+		{ NULL, NULL },
+	};
+	enum vmv_log_level level = VMV_LOG_DEBUG; /* from unknown to passed, and back */
+
+	(void)arg;
+	if (to->status >= VMV_HEALTH_WARNING)
+		level = VMV_LOG_WARNING;
+	else if (from >= VMV_HEALTH_WARNING)
+		level = VMV_LOG_NOTICE;
+	vmv_log_entry(level, SUBSYS, VMV_MSG_HEALTH, fields, "health: %s was %s, now %s: %s",
+		      check->name, vmv_health_word(from), vmv_health_word(to->status), to->message);
+}
+
+static const struct vmv_health *service_health(void *agent, const struct vmv_view *view)
+{
+	struct vmv_agent *a = agent;
+
+	vmv_health_update(a->health_checks, view->facts, view->options, log_check, a);
+	return a->health_checks;
 }
 
 static void service_state(void *agent, struct vmv_state *ret)
@@ -128,6 +159,7 @@ static const struct vmv_services services = {
 	.hello = vmv_session_hello,
 	.policy = vmv_session_policy,
 	.renew = vmv_session_renew,
+	.health = service_health,
 	.state = service_state,
 	.uptime_s = service_uptime_s,
 	.jobs = service_jobs,
@@ -234,6 +266,21 @@ static void check_health(struct vmv_agent *a)
 	tell_status(a);
 }
 
+static void on_health_view(void *arg, const struct vmv_view *view)
+{
+	if (view)
+		(void)service_health(arg, view);
+}
+
+static void ask_health(struct vmv_agent *a)
+{
+	const struct vmv_ask ask = { .groups = vmv_checks_groups() };
+
+	if (vmv_keeper_ask(a->keeper, &ask, on_health_view, a) < 0)
+		vmv_log(VMV_LOG_WARNING, SUBSYS,
+			"out of memory: health is not evaluated, ignoring");
+}
+
 static void on_health(evutil_socket_t fd, short what, void *arg)
 {
 	struct vmv_agent *a = arg;
@@ -241,6 +288,7 @@ static void on_health(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	check_health(a);
+	ask_health(a);
 	if (count_attached(a) > 0)
 		arm(a->health, a->config->health_interval_s * 1000);
 }
@@ -263,7 +311,7 @@ static void on_changed(void *arg)
 	if (count_attached(a) == 0)
 		(void)event_del(a->health);
 	else if (!event_pending(a->health, EV_TIMEOUT, NULL))
-		arm(a->health, a->config->health_interval_s * 1000);
+		arm(a->health, HEALTH_FIRST_MS);
 	tell_status(a);
 }
 
@@ -641,7 +689,8 @@ static int build(struct vmv_agent *a, struct vmv_err *err)
 	if (!start_asker(a))
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	a->keeper = vmv_keeper_new(a->base, a->clock, &a->root, &a->metrics_options);
-	if (!a->keeper)
+	a->health_checks = vmv_health_new();
+	if (!a->keeper || !a->health_checks)
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	provide_self(a);
 	a->env = (struct vmv_session_env){
@@ -708,6 +757,7 @@ void vmv_agent_free(struct vmv_agent *a)
 	while (a->n_sessions > 0)
 		vmv_session_free(a->sessions[--a->n_sessions]);
 	vmv_keeper_free(a->keeper);
+	vmv_health_free(a->health_checks);
 	vmv_ask_pool_free(a->asker);
 	for (size_t i = 0; i < VMV_COUNTOF(events); i++)
 		if (*events[i])

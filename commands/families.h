@@ -12,6 +12,9 @@ void vmv_run_get_state(struct vmv_request *req);
 /* describe.c */
 void vmv_run_describe(struct vmv_request *req);
 
+/* health.c */
+void vmv_run_get_health(struct vmv_request *req);
+
 /* samples.c */
 void vmv_run_get_samples(struct vmv_request *req);
 

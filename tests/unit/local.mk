@@ -19,6 +19,7 @@ unit_tests = \
 	tests/unit/test_facts \
 	tests/unit/test_fields \
 	tests/unit/test_filesystem \
+	tests/unit/test_health \
 	tests/unit/test_hello \
 	tests/unit/test_helper \
 	tests/unit/test_identity \
