@@ -155,6 +155,14 @@ static int ask_samples(const struct vmv_cli *cli, const char *names, struct json
 	return r;
 }
 
+/* An argument that the agent does not take is the name of a group, as it was typed. */
+static enum vmv_exit fail_samples(const struct vmv_err *err)
+{
+	enum vmv_exit status = vmv_cli_fail(err);
+
+	return err->code == VMV_E_PARSE && err->sys == EINVAL ? VMV_EXIT_USAGE : status;
+}
+
 enum vmv_exit vmv_run_samples(const struct vmv_cli *cli)
 {
 	autoput struct json_object *description = NULL;
@@ -167,7 +175,7 @@ enum vmv_exit vmv_run_samples(const struct vmv_cli *cli)
 	vmv_jw_init(&names, 16 * VMV_KIB);
 	if (write_groups(cli, &names, &err) < 0 ||
 	    ask_samples(cli, names.buf.data, &description, &data, &err) < 0)
-		return vmv_cli_fail(&err);
+		return fail_samples(&err);
 	if (cli->options->is_json)
 		vmv_text_json(&t, data);
 	else

@@ -147,7 +147,7 @@ static void put_metric(struct vmv_text *out, struct json_object *field)
 static void put_row(struct vmv_text *out, struct json_object *fields, struct json_object *row,
 		    bool has_id)
 {
-	struct json_object *id = json_object_array_get_idx(row, 0);
+	struct json_object *id = length_of(row) > 0 ? json_object_array_get_idx(row, 0) : NULL;
 	size_t len;
 
 	for (size_t i = 0; i < length_of(fields) && i + 1 < length_of(row); i++) {

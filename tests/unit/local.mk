@@ -60,6 +60,7 @@ unit_tests = \
 	tests/unit/test_spec \
 	tests/unit/test_state \
 	tests/unit/test_systemd \
+	tests/unit/test_tables \
 	tests/unit/test_tcp \
 	tests/unit/test_temperature \
 	tests/unit/test_time \
