@@ -14,6 +14,7 @@
 
 #define UNIT_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._@:-"
 #define UNIT_NAME_MAX	(255 - strlen(".automount")) /* systemd's bound, without a suffix */
+#define UNIT_NAMES_MAX	(7 * VMV_KIB)		     /* all together: they are one question */
 
 static const char *const levels[] = {
 	[VMV_MONITOR] = "monitor",
@@ -200,12 +201,18 @@ static int apply(struct vmv_config *c, const struct vmv_overrides *o, struct vmv
 
 static int complete_units(struct vmv_list *units, struct vmv_err *err)
 {
+	size_t len = 0;
+
 	if (units->n > VMV_CRITICAL_UNITS)
 		return vmv_fail(err, VMV_E_RANGE, EINVAL,
 				"[health] critical_units: more than %d units", VMV_CRITICAL_UNITS);
 	for (size_t i = 0; i < units->n; i++) {
 		char *whole;
 
+		len += strlen(units->items[i]) + strlen(" .service");
+		if (len > UNIT_NAMES_MAX)
+			return vmv_fail(err, VMV_E_RANGE, EINVAL,
+					"[health] critical_units: the names are too long");
 		if (unit_suffix(units->items[i]))
 			continue;
 		if (asprintf(&whole, "%s.service", units->items[i]) < 0)

@@ -2,8 +2,9 @@
  * message takes, and does nothing else. Prints a line per pass: its CPU time in ns, files,
  * processes.
  *
- * floor PASSES PERIOD_MS [lean]: lean leaves out the tables of sockets, which the agent does not
- * read for every message when messages are less than 5 s apart. */
+ * floor PASSES PERIOD_MS [lean|all]: lean leaves out the tables of sockets, which the agent does
+ * not read for every message when messages are less than 5 s apart; all adds what the groups tell
+ * that are not part of the message. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +30,34 @@ static const char *const socket_tables[] = { "/proc/net/tcp", "/proc/net/tcp6", 
 
 static const char *const interface_files[] = { "operstate", "ifindex", "mtu",
 					       "speed",	    "address", "flags" };
+
+static const char *const other_tables[] = {
+	"/proc/vmstat",
+	"/proc/pressure/cpu",
+	"/proc/pressure/io",
+	"/proc/pressure/memory",
+	"/proc/pressure/irq",
+	"/proc/net/snmp",
+	"/proc/net/netstat",
+	"/proc/net/snmp6",
+	"/proc/net/sockstat",
+	"/proc/net/sockstat6",
+	"/proc/net/ipv6_route",
+	"/proc/sys/fs/file-nr",
+	"/proc/sys/kernel/random/entropy_avail",
+	"/proc/sys/kernel/random/poolsize",
+	"/proc/sys/net/netfilter/nf_conntrack_count",
+	"/proc/sys/net/netfilter/nf_conntrack_max",
+	"/proc/sys/kernel/pid_max",
+	"/proc/sys/kernel/threads-max",
+	"/sys/devices/system/clocksource/clocksource0/current_clocksource",
+	"/run/utmp",
+};
+
+static const char *const cgroup_files[] = { "cpu.stat",	     "memory.current",
+					    "memory.max",    "memory.swap.current",
+					    "memory.events", "pids.current",
+					    "io.stat" };
 
 static char buf[64 * 1024];
 static unsigned n_files;
@@ -70,6 +99,25 @@ static void take_interfaces(void)
 			continue;
 		for (size_t i = 0; i < COUNTOF(interface_files); i++)
 			take_in("/sys/class/net", e->d_name, interface_files[i]);
+	}
+	if (d)
+		(void)closedir(d);
+}
+
+/* A control group with all below it. */
+static void take_cgroup(const char *path, int depth)
+{
+	DIR *d = opendir(path);
+	const struct dirent *e;
+	char below[PATH_MAX];
+
+	for (size_t i = 0; d && i < COUNTOF(cgroup_files); i++)
+		take_in("", path + 1, cgroup_files[i]);
+	while (d && depth < 8 && (e = readdir(d))) {
+		if (e->d_type != DT_DIR || e->d_name[0] == '.')
+			continue;
+		if (snprintf(below, sizeof(below), "%s/%s", path, e->d_name) < (int)sizeof(below))
+			take_cgroup(below, depth + 1);
 	}
 	if (d)
 		(void)closedir(d);
@@ -128,6 +176,7 @@ int main(int argc, char **argv)
 	unsigned long passes = argc > 1 ? strtoul(argv[1], NULL, 10) : 20;
 	uint64_t period_ns = argc > 2 ? strtoull(argv[2], NULL, 10) * 1000000 : 0;
 	int is_lean = argc > 3 && strcmp(argv[3], "lean") == 0;
+	int is_all = argc > 3 && strcmp(argv[3], "all") == 0;
 	uint64_t next = now_ns(CLOCK_MONOTONIC);
 	unsigned processes = 0;
 
@@ -138,6 +187,10 @@ int main(int argc, char **argv)
 		take_tables(tables, COUNTOF(tables));
 		if (!is_lean)
 			take_tables(socket_tables, COUNTOF(socket_tables));
+		if (is_all) {
+			take_tables(other_tables, COUNTOF(other_tables));
+			take_cgroup("/sys/fs/cgroup", 0);
+		}
 		take_interfaces();
 		processes = take_processes(processes);
 		(void)printf("%llu %u %u\n",

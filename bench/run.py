@@ -540,6 +540,8 @@ def bench_cost(place, results):
     add_memory(results, "memory", f"memory after {COLLECTIONS} readings", lean[2], True)
     full = measure_cost(place, SOCKETS_S, MESSAGES)
     add_cost(results, "cost", f"message, {n} processes", full, RATIO_FEW)
+    everything = measure_samples(place, SOCKETS_S, MESSAGES)
+    add_cost(results, "cost_all", f"samples of all groups, {n} processes", everything, RATIO_FEW)
     bench_peers(place, results, "peer", f"{n} processes")
 
 
@@ -550,14 +552,36 @@ def get_samples(groups):
     return request
 
 
+def all_groups(host):
+    describe = {"action": "Describe", "what": ["groups"]}
+    host.sock.sendall(json.dumps({"type": "SafeCommand", "id": "d",
+                                  "command_type": describe}).encode() + b"\n")
+    return list(json.loads(host.message("response"))["data"]["groups"])
+
+
+def measure_samples(place, rhythm_s, n):
+    """The same as measure_cost, of GetSamples with all groups there are."""
+    with agent_and_host(place, "--interval", "3600") as (process, host):
+        host.message("metrics")
+        request = get_samples(all_groups(host))
+        with running([place.floor, str(n + 3), str(rhythm_s * 1000), "all"],
+                     stdout=subprocess.PIPE) as floor:
+            costs = []
+            time.sleep(rhythm_s / 2)
+            for i in range(n + 1):
+                before = cpu_ns(process.pid)
+                round_trips(host, 1, request, is_pong)
+                time.sleep(0.1)
+                costs.append(cpu_ns(process.pid) - before)
+                time.sleep(rhythm_s - 0.1)
+            return costs[1:], floor_ns(floor), memory_kb(process.pid)
+
+
 def bench_soak(place, results):
     """Memory must not grow with the number of readings: all groups, again and again."""
     with agent_and_host(place, "--interval", "3600") as (process, host):
         host.message("metrics")
-        describe = {"action": "Describe", "what": ["groups"]}
-        host.sock.sendall(json.dumps({"type": "SafeCommand", "id": "d",
-                                      "command_type": describe}).encode() + b"\n")
-        groups = list(json.loads(host.message("response"))["data"]["groups"])
+        groups = all_groups(host)
         seen = {}
         for i in range(SOAK + 1):
             round_trips(host, 1, get_samples(groups), is_pong)

@@ -15,9 +15,11 @@
 #include "collectors/route.h"
 #include "collectors/socket.h"
 #include "collectors/systemd.h"
+#include "collectors/tcp.h"
 #include "collectors/temperature.h"
 #include "collectors/time.h"
 #include "collectors/user.h"
+#include "collectors/virtual.h"
 #include "collectors/vmstat.h"
 
 /* Explicit, so that order is fixed, grep finds it, and the linker cannot drop an unreferenced
@@ -45,10 +47,12 @@ const struct vmv_collector *const vmv_collectors[] = {
 	&vmv_collector_sockstat,
 	&vmv_collector_stat,
 	&vmv_collector_systemd,
+	&vmv_collector_tcp,
 	&vmv_collector_temperature,
 	&vmv_collector_time,
 	&vmv_collector_unit,
 	&vmv_collector_user,
+	&vmv_collector_virtual,
 	&vmv_collector_vmstat,
 	NULL,
 };

@@ -61,8 +61,7 @@ static const struct vmv_field fields[] = {
 	      "Control groups that have no row because there are too many, on the root's row."),
 };
 
-/* -- state --------------------------------------------------------------------------------------
- */
+/* -- state ------------------------------------------------------------------------------------- */
 
 enum phase {
 	IDLE,
@@ -136,8 +135,7 @@ static void cgroup_close(void *state)
 	free(st);
 }
 
-/* -- which --------------------------------------------------------------------------------------
- */
+/* -- which ------------------------------------------------------------------------------------- */
 
 static uint64_t hash_of(const char *path)
 {
@@ -236,13 +234,12 @@ static int add_child(struct cgroup_state *st, size_t parent, const char *name, b
 	return add_node(st, path, st->nodes[parent].depth + 1u, is_first);
 }
 
-/* The kernel counts a link for each directory below: most have none, and need not be listed. Other
- * file systems, which recorded trees stand on, do not always count. */
+/* Most have none, and need not be listed. */
 static bool has_children(const struct cgroup_state *st, int place, const char *path)
 {
 	struct stat sb;
 
-	if (!st->root->is_live)
+	if (!st->tree.has_links)
 		return true;
 	return fstatat(place, path, &sb, 0) == 0 && sb.st_nlink != 2;
 }
@@ -308,8 +305,7 @@ static int deliver(struct cgroup_state *st, size_t i, struct vmv_sink *sink)
 	return sink->row(sink, *path ? path : "/", &s);
 }
 
-/* -- the most important ones --------------------------------------------------------------------
- */
+/* -- the most important ones ------------------------------------------------------------------- */
 
 static int by_hash(const void *a, const void *b)
 {
@@ -388,8 +384,7 @@ static int choose(struct cgroup_state *st)
 	return 0;
 }
 
-/* -- a reading ----------------------------------------------------------------------------------
- */
+/* -- a reading --------------------------------------------------------------------------------- */
 
 static int begin(struct cgroup_state *st)
 {

@@ -7,9 +7,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/major.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #define CGROUP_DIR "fs/cgroup"
 #define TEXT_MAX   4096	 /* bytes; the longest of these files, cpu.stat, is under 512 */
@@ -18,8 +21,7 @@
 #define NO_LIMIT   (UINT64_C(1) << 62) /* version 1 prints LONG_MAX in whole pages */
 #define TICK_USEC  10000	       /* USER_HZ is 100 wherever the agent runs */
 
-/* -- pure ----------------------------------------------------------------------------------------
- */
+/* -- pure -------------------------------------------------------------------------------------- */
 
 int vmv_cgroup_parse_value(const char *text, uint64_t *ret)
 {
@@ -126,7 +128,8 @@ static int parse_io_v1(const char *s, struct io *io, const char **end)
 	return 0;
 }
 
-static int parse_io_line(const char *line, vmv_stacked_fn *is_stacked, void *arg, struct io *sum,
+/* sums: one for each layer */
+static int parse_io_line(const char *line, vmv_layer_fn *layer, void *arg, struct io *sums,
 			 const char **end)
 {
 	struct io io = { 0, 0 };
@@ -145,23 +148,34 @@ static int parse_io_line(const char *line, vmv_stacked_fn *is_stacked, void *arg
 	r = *s >= 'A' && *s <= 'Z' ? parse_io_v1(s, &io, end) : parse_io_words(s, &io, end);
 	if (r < 0 || io.read == VMV_UNSET || io.written == VMV_UNSET)
 		return -EINVAL;
-	if ((io.read | io.written) == 0 || (is_stacked && is_stacked(arg, major, minor)))
-		return 0;
-	sum->read = vmv_add_sat(sum->read, io.read);
-	sum->written = vmv_add_sat(sum->written, io.written);
+	if ((io.read | io.written) == 0)
+		return 0; /* most devices, most of the time */
+	if (layer)
+		sums += layer(arg, major, minor);
+	sums->read = vmv_add_sat(sums->read, io.read);
+	sums->written = vmv_add_sat(sums->written, io.written);
 	return 0;
 }
 
-int vmv_cgroup_parse_io(const char *text, vmv_stacked_fn *is_stacked, void *arg, uint64_t *ret_read,
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+int vmv_cgroup_parse_io(const char *text, vmv_layer_fn *layer, void *arg, uint64_t *ret_read,
 			uint64_t *ret_written)
 {
-	struct io sum = { 0, 0 };
+	struct io sums[] = {
+		[VMV_LAYER_BOTTOM] = { 0, 0 },
+		[VMV_LAYER_MIDDLE] = { 0, 0 },
+		[VMV_LAYER_TOP] = { 0, 0 },
+	};
 
 	for (const char *line = text, *end; *line; line = end + 1)
-		if (parse_io_line(line, is_stacked, arg, &sum, &end) < 0)
+		if (parse_io_line(line, layer, arg, sums, &end) < 0)
 			return -EINVAL;
-	*ret_read = sum.read;
-	*ret_written = sum.written;
+	*ret_read = larger(sums[VMV_LAYER_BOTTOM].read, sums[VMV_LAYER_TOP].read);
+	*ret_written = larger(sums[VMV_LAYER_BOTTOM].written, sums[VMV_LAYER_TOP].written);
 	return 0;
 }
 
@@ -192,8 +206,7 @@ void vmv_cgroup_tree_close(struct vmv_cgroup_tree *t)
 	t->n_walk = 0;
 }
 
-/* -- where ---------------------------------------------------------------------------------------
- */
+/* -- where ------------------------------------------------------------------------------------- */
 
 static int open_dir(int dirfd, const char *path)
 {
@@ -234,6 +247,14 @@ static int find_v1(struct vmv_cgroup_tree *t, int base)
 	return 0;
 }
 
+static bool is_cgroupfs(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 &&
+	       (fs.f_type == CGROUP2_SUPER_MAGIC || fs.f_type == CGROUP_SUPER_MAGIC);
+}
+
 /* One hierarchy may be found under two names, or serve two controllers. */
 static void add_walk(struct vmv_cgroup_tree *t, int fd)
 {
@@ -245,6 +266,7 @@ static void add_walk(struct vmv_cgroup_tree *t, int fd)
 		if (fstat(t->walk[i], &other) == 0 && other.st_dev == is.st_dev &&
 		    other.st_ino == is.st_ino)
 			return;
+	t->has_links = (t->n_walk == 0 || t->has_links) && is_cgroupfs(fd);
 	t->walk[t->n_walk++] = fd;
 }
 
@@ -280,8 +302,7 @@ int vmv_cgroup_tree_open(struct vmv_cgroup_tree *t, int sys)
 	return r;
 }
 
-/* -- what ---------------------------------------------------------------------------------------
- */
+/* -- what -------------------------------------------------------------------------------------- */
 
 static int read_text(int place, const char *path, const char *file, char *text, size_t cap)
 {
@@ -407,16 +428,18 @@ static void read_pressure(const struct vmv_cgroup_tree *t, const char *path,
 		(void)vmv_cgroup_parse_pressure(text, &s->memory_waiting);
 }
 
-/* A device that lies on others has them listed in slaves/. */
-static bool look_up_stacked(const struct vmv_cgroup_tree *t, uint64_t major, uint64_t minor)
+/* Whether a device has entries in this directory: "slaves" are what it lies on, "holders" what lies
+ * on it. */
+static bool has_entries(const struct vmv_cgroup_tree *t, uint64_t major, uint64_t minor,
+			const char *dir)
 {
 	char path[96];
 	vmv_autoclose int fd = -1;
 	vmv_autoclosedir DIR *d = NULL;
 	const struct dirent *e;
 
-	(void)snprintf(path, sizeof(path), "dev/block/%ju:%ju/slaves", (uintmax_t)major,
-		       (uintmax_t)minor);
+	(void)snprintf(path, sizeof(path), "dev/block/%ju:%ju/%s", (uintmax_t)major,
+		       (uintmax_t)minor, dir);
 	fd = openat(t->sys, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	d = fd < 0 ? NULL : fdopendir(fd);
 	if (!d)
@@ -428,18 +451,26 @@ static bool look_up_stacked(const struct vmv_cgroup_tree *t, uint64_t major, uin
 	return false;
 }
 
-static bool is_stacked(void *arg, uint64_t major, uint64_t minor)
+/* A loop device lies on a file, which the kernel does not list. */
+static enum vmv_layer look_up_layer(const struct vmv_cgroup_tree *t, uint64_t major, uint64_t minor)
+{
+	if (major != LOOP_MAJOR && !has_entries(t, major, minor, "slaves"))
+		return VMV_LAYER_BOTTOM;
+	return has_entries(t, major, minor, "holders") ? VMV_LAYER_MIDDLE : VMV_LAYER_TOP;
+}
+
+static enum vmv_layer layer_of(void *arg, uint64_t major, uint64_t minor)
 {
 	struct vmv_cgroup_tree *t = arg;
-	bool found;
+	enum vmv_layer layer;
 
 	for (size_t i = 0; i < t->n_devices; i++)
 		if (t->devices[i].major == major && t->devices[i].minor == minor)
-			return t->devices[i].is_stacked;
-	found = look_up_stacked(t, major, minor);
+			return t->devices[i].layer;
+	layer = look_up_layer(t, major, minor);
 	if (t->n_devices < VMV_CGROUP_DEVICES)
-		t->devices[t->n_devices++] = (struct vmv_cgroup_device){ major, minor, found };
-	return found;
+		t->devices[t->n_devices++] = (struct vmv_cgroup_device){ major, minor, layer };
+	return layer;
 }
 
 static void read_io(struct vmv_cgroup_tree *t, const char *path, bool is_leaf,
@@ -459,7 +490,7 @@ static void read_io(struct vmv_cgroup_tree *t, const char *path, bool is_leaf,
 				      sizeof(text));
 	}
 	if (r >= 0)
-		(void)vmv_cgroup_parse_io(text, is_stacked, t, &s->io_read, &s->io_written);
+		(void)vmv_cgroup_parse_io(text, layer_of, t, &s->io_read, &s->io_written);
 }
 
 void vmv_cgroup_read(struct vmv_cgroup_tree *t, const char *path, bool is_leaf,

@@ -17,7 +17,14 @@ enum vmv_cgroup_controller {
 	VMV_CGROUP_CONTROLLERS, /* how many */
 };
 
-#define VMV_CGROUP_DEVICES 64 /* whose stacking is remembered; others are looked up each time */
+/* Where a block device stands among those that are stacked on others. */
+enum vmv_layer {
+	VMV_LAYER_BOTTOM, /* on none: a disk */
+	VMV_LAYER_MIDDLE,
+	VMV_LAYER_TOP, /* on others, and nothing on it: a logical volume in use */
+};
+
+#define VMV_CGROUP_DEVICES 64 /* whose layer is remembered; others are looked up each time */
 
 /* Where hierarchies are mounted, as O_PATH descriptors; -1: not there. A controller that has no
  * directory of version 1 is looked for in version 2. */
@@ -26,11 +33,14 @@ struct vmv_cgroup_tree {
 	int v2;
 	int walk[VMV_CGROUP_CONTROLLERS]; /* those of use, borrowed from above, each once */
 	size_t n_walk;
+	/* All of them are the kernel's own, where a directory has a link for each one below and two
+	 * of its own. Recorded trees and FUSE do not always count. */
+	bool has_links;
 
 	int sys; /* borrowed: where block devices are looked up */
 	struct vmv_cgroup_device {
 		uint64_t major, minor;
-		bool is_stacked;
+		enum vmv_layer layer;
 	} devices[VMV_CGROUP_DEVICES];
 	size_t n_devices; /* set to 0 it forgets them */
 };
@@ -72,13 +82,14 @@ int vmv_cgroup_parse_keys(const char *text, const struct vmv_cgroup_key *keys, s
 /* The total of the "some" line of a pressure file, microseconds. Returns 0 or -EINVAL as above. */
 int vmv_cgroup_parse_pressure(const char *text, uint64_t *ret);
 
-/* Whether what a block device reads and writes is counted once more by devices below it. */
-typedef bool vmv_stacked_fn(void *arg, uint64_t major, uint64_t minor);
+typedef enum vmv_layer vmv_layer_fn(void *arg, uint64_t major, uint64_t minor);
 
-/* Bytes read and written, all devices together but those that are stacked on others: lines
- * "8:0 rbytes=1 wbytes=2 rios=..." of io.stat, or "8:0 Read 1" of blkio files of version 1.
- * is_stacked NULL: none is. Returns 0, or -EINVAL and then the outputs are untouched. */
-int vmv_cgroup_parse_io(const char *text, vmv_stacked_fn *is_stacked, void *arg, uint64_t *ret_read,
+/* Bytes read and written: lines "8:0 rbytes=1 wbytes=2 rios=..." of io.stat, or "8:0 Read 1" of
+ * blkio files of version 1. What goes through a stack is counted by each device of it, or, where a
+ * thread of the kernel passes it on (encryption), by the top one only. So it is the sum over the
+ * bottom or over the top, whichever is more. layer NULL: all are disks. Returns 0, or -EINVAL and
+ * then the outputs are untouched. */
+int vmv_cgroup_parse_io(const char *text, vmv_layer_fn *layer, void *arg, uint64_t *ret_read,
 			uint64_t *ret_written);
 
 #endif

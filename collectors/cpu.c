@@ -1,7 +1,6 @@
 #include "collectors/cpu.h"
 
 #include "base/cleanup.h"
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/root.h"
@@ -16,7 +15,6 @@
 #define TEXT_START  16384 /* bytes; doubles when the text does not fit */
 #define TEXT_MAX    (4 * VMV_MIB)
 #define COLUMNS_MIN 4 /* user, nice, system, idle: what every kernel has */
-#define FRESH_NS    (VMV_SAMPLE_PERIOD_MIN * UINT64_C(1000000)) /* no reading follows so soon */
 
 #define TIME(type, member, metric, mode, src, text)                                               \
 	VMV_FIELD(type, member, metric, "mode=\"" mode "\"", VMV_COUNTER, VMV_UNIT_SECONDS, 0.01, \
@@ -207,7 +205,8 @@ struct stat_state {
 	struct vmv_cpu_steady steady;
 	struct vmv_cpu_mark all;
 	struct vmv_stat_sample sample; /* of the newest reading */
-	uint64_t fresh_until_ns;       /* 0: it was told already */
+	bool is_fresh;		       /* not told yet */
+	uint64_t reading;	       /* that it is of */
 };
 
 static void stat_close(void *state)
@@ -293,7 +292,7 @@ static int read_stat(struct stat_state *t, const struct vmv_root *root, struct v
 	struct rows rows = { &t->steady, sink };
 	int r = read_whole(t, root);
 
-	t->fresh_until_ns = 0;
+	t->is_fresh = false;
 	if (r < 0)
 		return vmv_fail(err, VMV_E_IO, -r, "cannot read /proc/stat: %s", strerror(-r));
 	r = vmv_stat_parse(t->text, &t->sample, take_row, &rows, err);
@@ -312,20 +311,21 @@ static int cpu_read(void *state, const struct vmv_root *root, struct vmv_sink *s
 
 	if (r < 0)
 		return r;
-	t->fresh_until_ns = vmv_mono_ns(&vmv_clock_system) + FRESH_NS;
+	t->is_fresh = true;
+	t->reading = sink->reading;
 	return 0;
 }
 
-/* What cpu read just now is of the same reading. Where only cpu was asked for, it stays untold, and
- * must not be taken for the state of a later time. */
+/* What cpu read in the same reading. Where only cpu was asked for, it stays untold, and must not be
+ * taken for the state of a later time. */
 static int stat_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,
 		     struct vmv_err *err)
 {
 	struct stat_state *t = state;
-	bool is_fresh = t->fresh_until_ns > vmv_mono_ns(&vmv_clock_system);
+	bool is_fresh = t->is_fresh && t->reading == sink->reading;
 	int r = is_fresh ? 0 : read_stat(t, root, NULL, err);
 
-	t->fresh_until_ns = 0;
+	t->is_fresh = false;
 	return r < 0 ? r : sink->row(sink, "", &t->sample);
 }
 

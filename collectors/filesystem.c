@@ -2,6 +2,7 @@
 
 #include "base/asker.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/root.h"
@@ -96,6 +97,7 @@ enum outcome {
 	FAILED,	 /* it, or the asker, says no */
 	STUCK,	 /* no answer within the deadline */
 	LATE,	 /* none yet */
+	BUSY,	 /* not asked: too many others are stuck, or another of its server */
 	UNKNOWN, /* nobody is there to ask */
 };
 
@@ -106,6 +108,7 @@ struct device {
 	const struct vmv_mount *chosen;
 	bool can_hang; /* nothing but the asker may touch it */
 	enum outcome outcome;
+	bool is_late;		/* no answer in time; the outcome may be that of the time before */
 	struct vmv_space space; /* when GOOD */
 };
 
@@ -113,7 +116,8 @@ struct device {
  * kernel tells of new mounts, but not of a filesystem that turned read-only by itself. */
 struct filesystem_state {
 	int fd;
-	bool is_waiting; /* in the midst of a reading, of which is the rest */
+	bool is_waiting;  /* in the midst of a reading, of which is the rest */
+	uint64_t wait_ms; /* monotonic: since when */
 	char *text;
 	size_t cap;
 	struct vmv_mounts all;
@@ -279,40 +283,90 @@ static enum outcome outcome_of(int r, struct vmv_space *space, const char *text)
 		return STUCK;
 	if (r == -EAGAIN)
 		return LATE;
+	if (r == -EBUSY)
+		return BUSY;
 	if (r < 0 || vmv_filesystem_parse_answer(text, space) < 0)
 		return FAILED;
 	return space->blocks > 0 ? GOOD : GONE;
 }
 
-/* Sets the outcome: PENDING as long as the answer is worth waiting for. is_again: by now the others
- * have been waited for, and what was young then still counts. */
-static void ask(const struct vmv_root *root, struct device *d, bool is_again)
+/* The length of the server's name, with what is around it, in "server:/export" and
+ * "//server/share"; 0: there is none, or it is a daemon of this machine's that may hang by itself.
+ */
+static size_t server_len(const struct vmv_mount *m)
 {
-	struct vmv_asker *asker = root->is_live ? root->asker : NULL;
+	const char *end;
+
+	if (strncmp(m->type, "fuse", strlen("fuse")) == 0)
+		return 0;
+	if (strncmp(m->source, "//", 2) == 0)
+		return 2 + strcspn(m->source + 2, "/");
+	end = strstr(m->source, ":/");
+	return end ? (size_t)(end - m->source) + 1 : 0;
+}
+
+/* The first in the list that is of the same server as d; d itself when it is that. */
+static struct device *first_of_server(struct filesystem_state *st, struct device *d)
+{
+	size_t len = server_len(d->chosen);
+
+	for (struct device *o = st->devices; len > 0 && o < d; o++)
+		if (o->can_hang && strcmp(o->chosen->type, d->chosen->type) == 0 &&
+		    server_len(o->chosen) == len &&
+		    memcmp(o->chosen->source, d->chosen->source, len) == 0)
+			return o;
+	return d;
+}
+
+static bool has_time(const struct filesystem_state *st)
+{
+	return !st->is_waiting ||
+	       vmv_mono_ms(&vmv_clock_system) - st->wait_ms + SLACK_MS < VMV_ASK_WAIT_MS;
+}
+
+/* Sets the outcome: PENDING as long as the answer is worth waiting for. */
+static void ask(const struct filesystem_state *st, struct vmv_asker *asker, struct device *d,
+		bool is_server_late)
+{
+	/* while others were waited for, what was young does not get too old */
+	uint32_t young_ms = st->is_waiting ? YOUNG_MS + 2 * VMV_ASK_WAIT_MS : YOUNG_MS;
 	char question[sizeof("statvfs ") + POINT_MAX];
 	const char *text = "";
-	uint64_t age_ms;
-	int r;
+	uint64_t age_ms = 0;
+	int r = -EAGAIN;
 
-	if (!asker) {
-		d->outcome = UNKNOWN;
-		return;
-	}
 	(void)snprintf(question, sizeof(question), "statvfs %s", d->chosen->target);
-	r = asker->ask(asker, question, is_again ? YOUNG_MS + 2 * VMV_ASK_WAIT_MS : YOUNG_MS, &text,
-		       &age_ms);
-	if (r == -EAGAIN && age_ms + SLACK_MS < VMV_ASK_WAIT_MS) {
+	if (!is_server_late)
+		r = asker->ask(asker, question, young_ms, &text, &age_ms);
+	if (r == -EAGAIN && !is_server_late && age_ms + SLACK_MS < VMV_ASK_WAIT_MS &&
+	    has_time(st)) {
 		d->outcome = PENDING;
 		return;
 	}
-	if (r == -EAGAIN)
+	d->is_late = r == -EAGAIN;
+	if (d->is_late)
 		r = asker->ask(asker, question, OLD_MS, &text, &age_ms);
 	d->outcome = outcome_of(r, &d->space, text);
+}
+
+/* One filesystem of each server is asked first: when the server is down, each that is asked holds a
+ * process, and there are few. */
+static void ask_after_first(struct filesystem_state *st, struct vmv_asker *asker, struct device *d)
+{
+	const struct device *first = first_of_server(st, d);
+
+	if (first != d && first->outcome == PENDING)
+		return;
+	if (first != d && (first->outcome == STUCK || first->outcome == BUSY))
+		d->outcome = BUSY;
+	else
+		ask(st, asker, d, first != d && first->is_late);
 }
 
 /* Returns whether some are still to be waited for. */
 static bool ask_all(struct filesystem_state *st, const struct vmv_root *root)
 {
+	struct vmv_asker *asker = root->is_live ? root->asker : NULL;
 	bool is_pending = false;
 
 	for (size_t i = 0; i < st->n_devices; i++) {
@@ -320,7 +374,10 @@ static bool ask_all(struct filesystem_state *st, const struct vmv_root *root)
 
 		if (!d->can_hang || d->outcome != PENDING)
 			continue;
-		ask(root, d, st->is_waiting);
+		if (asker)
+			ask_after_first(st, asker, d);
+		else
+			d->outcome = UNKNOWN;
 		is_pending = is_pending || d->outcome == PENDING;
 	}
 	return is_pending;
@@ -411,6 +468,13 @@ static void fill_space(const struct vmv_space *space, struct vmv_filesystem_samp
 	}
 }
 
+static const struct {
+	uint64_t device_error, stuck;
+} shown[] = {
+	[GOOD] = { 0, 0 },	   [FAILED] = { 1, 0 },	      [STUCK] = { 1, 1 },
+	[LATE] = { VMV_UNSET, 0 }, [BUSY] = { 1, VMV_UNSET }, [UNKNOWN] = { VMV_UNSET, VMV_UNSET },
+};
+
 static void fill(const struct device *d, struct vmv_filesystem_sample *ret)
 {
 	const struct vmv_mount *m = d->chosen;
@@ -423,9 +487,8 @@ static void fill(const struct device *d, struct vmv_filesystem_sample *ret)
 		.files_free = VMV_UNSET,
 		/* of the superblock: the agent's own sandbox has all mounts read-only */
 		.readonly = vmv_mount_has_option(m->super_options, "ro"),
-		.device_error = d->outcome == LATE || d->outcome == UNKNOWN ? VMV_UNSET
-									    : d->outcome != GOOD,
-		.stuck = d->outcome == UNKNOWN ? VMV_UNSET : d->outcome == STUCK,
+		.device_error = shown[d->outcome].device_error,
+		.stuck = shown[d->outcome].stuck,
 		.device_number = (uint64_t)m->major << 32 | m->minor,
 	};
 	if (d->outcome == GOOD)
@@ -531,6 +594,8 @@ static int filesystem_read(void *state, const struct vmv_root *root, struct vmv_
 	int r = st->is_waiting ? 0 : begin_reading(st, root, err);
 
 	if (r == 0 && ask_all(st, root)) {
+		if (!st->is_waiting)
+			st->wait_ms = vmv_mono_ms(&vmv_clock_system);
 		st->is_waiting = true;
 		return VMV_WAIT;
 	}

@@ -6,7 +6,7 @@
 
 struct vmv_err;
 
-/* VMV_UNSET where this kernel has no such file. */
+/* VMV_UNSET where this kernel has no such file, or hides it from us. */
 struct vmv_kernel_sample {
 	uint64_t files, files_max;     /* open file descriptions; fs/file-nr */
 	uint64_t entropy, entropy_max; /* bits; kernel/random/entropy_avail, poolsize */

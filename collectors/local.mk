@@ -3,6 +3,7 @@ collectors_libcollectors_a_SOURCES = \
 	collectors/agent.c collectors/agent.h \
 	collectors/all.c collectors/collector.h \
 	collectors/answer.c collectors/answer.h \
+	collectors/address.c collectors/address.h \
 	collectors/cgroup.c collectors/cgroup.h \
 	collectors/cgroup_files.c collectors/cgroup_files.h \
 	collectors/cgroup_id.c collectors/cgroup_id.h \
@@ -13,6 +14,7 @@ collectors_libcollectors_a_SOURCES = \
 	collectors/filesystem.c collectors/filesystem.h \
 	collectors/groups.c \
 	collectors/interface.c collectors/interface.h \
+	collectors/hypervisor.c collectors/hypervisor.h \
 	collectors/kernel.c collectors/kernel.h \
 	collectors/keyed.c collectors/keyed.h \
 	collectors/load.c collectors/load.h \
@@ -21,6 +23,8 @@ collectors_libcollectors_a_SOURCES = \
 	collectors/netstat.c collectors/netstat.h \
 	collectors/network.c collectors/network.h \
 	collectors/os.c collectors/os.h \
+	collectors/owner.c collectors/owner.h \
+	collectors/parts.c collectors/parts.h \
 	collectors/pressure.c collectors/pressure.h \
 	collectors/pids.c collectors/pids.h \
 	collectors/process.c collectors/process.h \
@@ -33,5 +37,6 @@ collectors_libcollectors_a_SOURCES = \
 	collectors/time.c collectors/time.h \
 	collectors/user.c collectors/user.h \
 	collectors/virtual.c collectors/virtual.h \
-	collectors/vmstat.c collectors/vmstat.h
+	collectors/vmstat.c collectors/vmstat.h \
+	collectors/walk.c collectors/walk.h
 collectors_libcollectors_a_CPPFLAGS = $(AM_CPPFLAGS) $(MNL_CFLAGS)

@@ -4,15 +4,14 @@
 #include "base/err.h"
 #include "base/root.h"
 #include "collectors/keyed.h"
+#include "collectors/parts.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define SNMP_MAX     32768 /* bytes; netstat of a 6.x kernel is under 8 KiB */
-#define SOCKSTAT_MAX 4096  /* bytes; both are under 300 */
-#define FILES	     3	   /* at most, of one collector */
+#define SNMP_MAX     VMV_PART_TEXT /* netstat of a 6.x kernel is under 8 KiB */
+#define SOCKSTAT_MAX 4096	   /* bytes; both are under 300 */
 
 /* -- fields ---------------------------------------------------------------------------- */
 
@@ -255,38 +254,6 @@ int vmv_sockstat_parse(const char *text, const char *name, struct vmv_sockstat_s
 
 /* -- read ------------------------------------------------------------------------------ */
 
-struct net_state {
-	int fds[FILES]; /* -1 until they could be opened */
-};
-
-static void net_close(void *state)
-{
-	struct net_state *n = state;
-
-	if (!n)
-		return;
-	for (size_t i = 0; i < FILES; i++)
-		vmv_closep(&n->fds[i]);
-	free(n);
-}
-
-static void *net_open(const struct vmv_root *root)
-{
-	struct net_state *n = malloc(sizeof(*n));
-
-	(void)root;
-	for (size_t i = 0; n && i < FILES; i++)
-		n->fds[i] = -1;
-	return n;
-}
-
-typedef int parse_fn(const char *text, const char *name, void *sample, struct vmv_err *err);
-
-struct file {
-	const char *path; /* below /proc */
-	parse_fn *parse;
-};
-
 static int parse_snmp(const char *text, const char *name, void *sample, struct vmv_err *err)
 {
 	return vmv_snmp_parse(text, name, sample, err);
@@ -303,65 +270,36 @@ static int parse_sockstat(const char *text, const char *name, void *sample, stru
 	return vmv_sockstat_parse(text, name, sample, err);
 }
 
-/* Reads those of the files that are there (a kernel without IPv6 lacks one) into sample; text has
- * room for cap bytes. Returns 0, -ENOENT when there is none, or other negative errno, with err set.
- */
-static int read_files(struct net_state *n, const struct file *files, size_t n_files,
-		      const struct vmv_root *root, char *text, size_t cap, void *sample,
-		      struct vmv_err *err)
-{
-	bool has_file = false;
-	int r;
-
-	for (size_t i = 0; i < n_files; i++) {
-		r = vmv_reread(&n->fds[i], root->proc, files[i].path, text, cap);
-		if (r == -ENOENT)
-			continue;
-		if (r < 0)
-			return vmv_fail(err, VMV_E_IO, -r, "cannot read /proc/%s: %s",
-					files[i].path, strerror(-r));
-		r = files[i].parse(text, files[i].path, sample, err);
-		if (r < 0)
-			return r;
-		has_file = true;
-	}
-	if (!has_file)
-		return vmv_fail(err, VMV_E_IO, ENOENT, "there is no /proc/%s", files[0].path);
-	return 0;
-}
+static const struct vmv_part netstat_parts[] = {
+	{ "net/snmp", SNMP_MAX, parse_snmp, 0 },
+	{ "net/netstat", SNMP_MAX, parse_snmp, 0 },
+	{ "net/snmp6", SNMP_MAX, parse_snmp6, 0 }, /* a kernel without IPv6 lacks it */
+};
 
 static int netstat_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,
 			struct vmv_err *err)
 {
-	static const struct file files[FILES] = {
-		{ "net/snmp", parse_snmp },
-		{ "net/netstat", parse_snmp },
-		{ "net/snmp6", parse_snmp6 },
-	};
 	struct vmv_netstat_sample s;
-	char text[SNMP_MAX];
-	int r;
+	int r = vmv_parts_read(state, root, netstat_parts, VMV_COUNTOF(netstat_parts), &s,
+			       sizeof(s), err);
 
-	memset(&s, 0xff, sizeof(s)); /* VMV_UNSET everywhere */
-	r = read_files(state, files, VMV_COUNTOF(files), root, text, sizeof(text), &s, err);
 	return r < 0 ? r : sink->row(sink, "", &s);
 }
+
+static const struct vmv_part sockstat_parts[] = {
+	{ "net/sockstat", SOCKSTAT_MAX, parse_sockstat, 0 },
+	{ "net/sockstat6", SOCKSTAT_MAX, parse_sockstat, 0 },
+};
 
 static int sockstat_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,
 			 struct vmv_err *err)
 {
-	static const struct file files[] = {
-		{ "net/sockstat", parse_sockstat },
-		{ "net/sockstat6", parse_sockstat },
-	};
 	/* that of the kernel that we run on, which a recorded tree is not from */
 	long page = root->is_live ? sysconf(_SC_PAGESIZE) : -1;
 	struct vmv_sockstat_sample s;
-	char text[SOCKSTAT_MAX];
-	int r;
+	int r = vmv_parts_read(state, root, sockstat_parts, VMV_COUNTOF(sockstat_parts), &s,
+			       sizeof(s), err);
 
-	memset(&s, 0xff, sizeof(s)); /* VMV_UNSET everywhere */
-	r = read_files(state, files, VMV_COUNTOF(files), root, text, sizeof(text), &s, err);
 	if (r < 0)
 		return r;
 	if (page > 0) {
@@ -380,8 +318,8 @@ const struct vmv_collector vmv_collector_netstat = {
 	.sample_size = sizeof(struct vmv_netstat_sample),
 	.min_period_ms = 1000,
 	.is_default = true,
-	.open = net_open,
-	.close = net_close,
+	.open = vmv_parts_open,
+	.close = vmv_parts_close,
 	.read = netstat_read,
 };
 
@@ -394,7 +332,7 @@ const struct vmv_collector vmv_collector_sockstat = {
 	.sample_size = sizeof(struct vmv_sockstat_sample),
 	.min_period_ms = 1000,
 	.is_default = true,
-	.open = net_open,
-	.close = net_close,
+	.open = vmv_parts_open,
+	.close = vmv_parts_close,
 	.read = sockstat_read,
 };

@@ -4,8 +4,6 @@
 
 #include "collectors/collector.h"
 
-struct ifaddrs;
-struct in6_addr;
 struct vmv_err;
 
 /* Most addresses of one family that one interface is reported with; further ones are left
@@ -53,16 +51,5 @@ typedef int vmv_netdev_row(void *arg, const char *name, const struct vmv_network
 
 /* Pure: the text of /proc/net/dev (counters only). -EINVAL with err set when malformed. */
 int vmv_netdev_parse(const char *text, vmv_netdev_row *row, void *arg, struct vmv_err *err);
-
-/* Pure: the text of /proc/net/if_inet6: calls row for each address, of whatever scope. flags
- * are the IFA_F_ bits below 0x100. An empty text is fine: no address. */
-typedef void vmv_inet6_row(void *arg, const char *ifname, const struct in6_addr *addr,
-			   unsigned flags);
-int vmv_inet6_parse(const char *text, vmv_inet6_row *row, void *arg, struct vmv_err *err);
-
-/* Pure: appends the IPv4 addresses of a getifaddrs(3) list that are worth reporting to the
- * lists of the n rows they belong to, in their order. */
-void vmv_network_take_addresses(const struct ifaddrs *list, struct vmv_network_sample *rows,
-				size_t n);
 
 #endif

@@ -2,11 +2,10 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
-#include "base/root.h"
 #include "collectors/keyed.h"
+#include "collectors/parts.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define TEXT_MAX  512 /* bytes; two lines of under 100 */
@@ -42,16 +41,6 @@ static const struct vmv_field fields[] = {
 	SHARES(io, full, "Share of time that all work waited for I/O"),
 	SHARES(irq, full, "Share of time that interrupts kept tasks from running"),
 	SHARES(memory, full, "Share of time that all work waited for memory"),
-};
-
-static const struct {
-	const char *path; /* below /proc */
-	size_t offset;
-} files[] = {
-	{ "pressure/cpu", offsetof(struct vmv_pressure_sample, cpu) },
-	{ "pressure/io", offsetof(struct vmv_pressure_sample, io) },
-	{ "pressure/irq", offsetof(struct vmv_pressure_sample, irq) },
-	{ "pressure/memory", offsetof(struct vmv_pressure_sample, memory) },
 };
 
 /* " avg10=12.34" and what follows at *s: "12.34" in hundredths. */
@@ -106,64 +95,25 @@ int vmv_pressure_parse(const char *text, const char *name, struct vmv_pressure *
 	return 0;
 }
 
-struct pressure_state {
-	int fds[VMV_COUNTOF(files)]; /* -1 until they could be opened */
+static int parse_part(const char *text, const char *path, void *ret, struct vmv_err *err)
+{
+	return vmv_pressure_parse(text, path, ret, err);
+}
+
+static const struct vmv_part parts[] = {
+	{ "pressure/cpu", TEXT_MAX, parse_part, offsetof(struct vmv_pressure_sample, cpu) },
+	{ "pressure/io", TEXT_MAX, parse_part, offsetof(struct vmv_pressure_sample, io) },
+	{ "pressure/irq", TEXT_MAX, parse_part, offsetof(struct vmv_pressure_sample, irq) },
+	{ "pressure/memory", TEXT_MAX, parse_part, offsetof(struct vmv_pressure_sample, memory) },
 };
-
-static void pressure_close(void *state)
-{
-	struct pressure_state *p = state;
-
-	if (!p)
-		return;
-	for (size_t i = 0; i < VMV_COUNTOF(files); i++)
-		vmv_closep(&p->fds[i]);
-	free(p);
-}
-
-static void *pressure_open(const struct vmv_root *root)
-{
-	struct pressure_state *p = malloc(sizeof(*p));
-
-	(void)root;
-	for (size_t i = 0; p && i < VMV_COUNTOF(files); i++)
-		p->fds[i] = -1;
-	return p;
-}
-
-/* Returns 1, 0 when the kernel keeps no account of this resource, or negative errno. */
-static int read_file(int *fd, const char *path, const struct vmv_root *root,
-		     struct vmv_pressure *ret, struct vmv_err *err)
-{
-	char text[TEXT_MAX];
-	int r = vmv_reread(fd, root->proc, path, text, sizeof(text));
-
-	if (r == -ENOENT || r == -EOPNOTSUPP) /* the latter: psi=0, irq without its accounting */
-		return 0;
-	if (r < 0)
-		return vmv_fail(err, VMV_E_IO, -r, "cannot read /proc/%s: %s", path, strerror(-r));
-	r = vmv_pressure_parse(text, path, ret, err);
-	return r < 0 ? r : 1;
-}
 
 static int pressure_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,
 			 struct vmv_err *err)
 {
-	struct pressure_state *p = state;
 	struct vmv_pressure_sample s;
-	int n = 0, r;
+	int r = vmv_parts_read(state, root, parts, VMV_COUNTOF(parts), &s, sizeof(s), err);
 
-	memset(&s, 0xff, sizeof(s)); /* VMV_UNSET everywhere */
-	for (size_t i = 0; i < VMV_COUNTOF(files); i++) {
-		r = read_file(&p->fds[i], files[i].path, root,
-			      (struct vmv_pressure *)((char *)&s + files[i].offset), err);
-		if (r < 0)
-			return r;
-		n += r;
-	}
-	if (n == 0)
-		return vmv_fail(err, VMV_E_IO, ENOENT, "this kernel keeps no /proc/pressure");
-	return sink->row(sink, "", &s);
+	return r < 0 ? r : sink->row(sink, "", &s);
 }
 
 const struct vmv_collector vmv_collector_pressure = {
@@ -175,7 +125,7 @@ const struct vmv_collector vmv_collector_pressure = {
 	.sample_size = sizeof(struct vmv_pressure_sample),
 	.min_period_ms = 1000,
 	.is_default = true,
-	.open = pressure_open,
-	.close = pressure_close,
+	.open = vmv_parts_open,
+	.close = vmv_parts_close,
 	.read = pressure_read,
 };

@@ -17,8 +17,10 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#define TEXT_MAX   VMV_MIB /* read of each file */
+#define TEXT4_MAX  (256 * VMV_KIB) /* read of each file: a router's take the kernel milliseconds */
+#define TEXT6_MAX  VMV_MIB	   /* more, because the default route may be at the end */
 #define ROWS_START 16
+#define KEEP_MAX   (64 * VMV_KIB) /* bytes kept for the next reading */
 #define ID_SIZE	   256
 
 /* Of linux/ipv6_route.h, which does not go together with net/route.h. */
@@ -366,8 +368,9 @@ static void write_id(char ret[static ID_SIZE], const struct vmv_route *rt,
 		       s->gateway[0] ? " via " : "", s->gateway, rt->device, rt->metric);
 }
 
-/* Whole lines of the first mebibyte. */
-static int read_head(struct route_state *st, const struct vmv_root *root, const char *path)
+/* Whole lines of the first max bytes. */
+static int read_head(struct route_state *st, const struct vmv_root *root, const char *path,
+		     size_t max)
 {
 	vmv_autoclose int fd = openat(root->proc, path, O_RDONLY | O_CLOEXEC);
 	char *nl;
@@ -375,10 +378,10 @@ static int read_head(struct route_state *st, const struct vmv_root *root, const 
 
 	if (fd < 0)
 		return -errno;
-	r = vmv_read_table_fd(fd, &st->text, &st->cap, TEXT_MAX);
+	r = vmv_read_table_fd(fd, &st->text, &st->cap, max);
 	if (r != -EFBIG)
 		return r;
-	st->text[TEXT_MAX] = '\0';
+	st->text[max] = '\0';
 	nl = strrchr(st->text, '\n');
 	if (!nl)
 		return -EINVAL;
@@ -387,10 +390,11 @@ static int read_head(struct route_state *st, const struct vmv_root *root, const 
 }
 
 static int read_file(struct route_state *st, const struct vmv_root *root, const char *path,
+		     size_t max,
 		     int (*parse)(const char *, vmv_route_row *, void *, struct vmv_err *),
 		     struct vmv_err *err)
 {
-	int r = read_head(st, root, path);
+	int r = read_head(st, root, path, max);
 
 	if (r == -ENOENT)
 		return r;
@@ -408,10 +412,10 @@ static int read_files(struct route_state *st, const struct vmv_root *root, struc
 	int r4, r6;
 
 	st->n = 0;
-	r4 = read_file(st, root, "net/route", vmv_route4_parse, err);
+	r4 = read_file(st, root, "net/route", TEXT4_MAX, vmv_route4_parse, err);
 	if (r4 < 0 && r4 != -ENOENT)
 		return r4;
-	r6 = read_file(st, root, "net/ipv6_route", vmv_route6_parse, err);
+	r6 = read_file(st, root, "net/ipv6_route", TEXT6_MAX, vmv_route6_parse, err);
 	if (r4 == -ENOENT && r6 == -ENOENT)
 		return vmv_fail(err, VMV_E_IO, ENOENT, "no routing table in /proc/net");
 	return r6 == -ENOENT ? 0 : r6;
@@ -434,28 +438,49 @@ static void route_close(void *state)
 	free(st);
 }
 
-static int route_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,
-		      struct vmv_err *err)
+/* A router's tables take megabytes: not between readings. */
+static void trim(struct route_state *st)
 {
-	struct route_state *st = state;
+	if (st->cap > KEEP_MAX) {
+		free(st->text);
+		st->text = NULL;
+		st->cap = 0;
+	}
+	if (st->rows_cap * sizeof(*st->rows) > KEEP_MAX) {
+		free(st->rows);
+		st->rows = NULL;
+		st->rows_cap = 0;
+	}
+}
+
+static int deliver(const struct route_state *st, struct vmv_sink *sink)
+{
 	struct vmv_route_sample s;
 	char id[ID_SIZE];
-	int r = read_files(st, root, err);
+	int r = 0;
 
-	if (r < 0)
-		return r;
-	if (st->n > 1)
-		qsort(st->rows, st->n, sizeof(*st->rows), by_importance);
-	for (size_t i = 0; i < st->n; i++) {
+	for (size_t i = 0; r == 0 && i < st->n; i++) {
 		if (i > 0 && by_importance(&st->rows[i - 1], &st->rows[i]) == 0)
 			continue; /* differs in what is not shown */
 		fill_sample(&st->rows[i], &s);
 		write_id(id, &st->rows[i], &s);
 		r = sink->row(sink, id, &s);
-		if (r < 0)
-			return r;
 	}
-	return 0;
+	return r;
+}
+
+static int route_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,
+		      struct vmv_err *err)
+{
+	struct route_state *st = state;
+	int r = read_files(st, root, err);
+
+	if (r == 0 && st->n > 1)
+		qsort(st->rows, st->n, sizeof(*st->rows), by_importance);
+	if (r == 0)
+		r = deliver(st, sink);
+	trim(st);
+	return r;
 }
 
 const struct vmv_collector vmv_collector_route = {

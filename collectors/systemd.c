@@ -69,16 +69,15 @@ static const struct vmv_field unit_fields[] = {
 		  VMV_UNIT_NONE, 0, "ActiveState", "Whether the unit failed, 1 or 0."),
 };
 
-/* -- the answer ---------------------------------------------------------------------------------
- */
+/* -- the answer -------------------------------------------------------------------------------- */
 
 static int malformed(const char *what, struct vmv_err *err)
 {
 	return vmv_fail(err, VMV_E_PARSE, EINVAL, "answer about units: %s", what);
 }
 
-/* The next word up to a blank or the end of the line; *at moves behind the blank, unless that is the
- * last of the line and nobody's. */
+/* The next word up to a blank or the end of the line; *at moves behind the blank, unless that is
+ * the last of the line and nobody's. */
 static size_t take_word(const char **at, const char **ret_word)
 {
 	size_t len = strcspn(*at, " \n");
@@ -218,8 +217,7 @@ int vmv_systemd_parse(const char *text, struct vmv_units *ret, struct vmv_err *e
 	return 0;
 }
 
-/* -- reading ------------------------------------------------------------------------------------
- */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 struct systemd_state {
 	struct vmv_buf question; /* NUL-terminated */
@@ -311,7 +309,8 @@ static int ask(struct systemd_state *st, const struct vmv_root *root, struct vmv
 {
 	const char *text;
 	size_t len;
-	int r = make_question(&st->question, root);
+	/* the other group's state may not have come to be */
+	int r = st ? make_question(&st->question, root) : -ENOMEM;
 
 	if (r < 0)
 		return vmv_fail(err, VMV_E_IO, -r, "cannot ask systemd: %s", strerror(-r));
@@ -334,6 +333,8 @@ static int unit_read(void *state, const struct vmv_root *root, struct vmv_sink *
 	struct systemd_state *st = state;
 	int r = ask(st, root, err);
 
+	if (r != 0)
+		return r;
 	for (size_t i = 0; r == 0 && i < st->units.n; i++)
 		r = sink->row(sink, st->units.list[i].name, &st->units.list[i].sample);
 	return r;

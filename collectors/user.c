@@ -42,8 +42,7 @@ static void copy_text(char *ret, size_t cap, const char *s, size_t len)
 	ret[len] = '\0';
 }
 
-/* -- the answer of the login manager ------------------------------------------------------------
- */
+/* -- the answer of the login manager ----------------------------------------------------------- */
 
 enum { TEXT, NUMBER };
 
@@ -159,8 +158,7 @@ int vmv_users_parse(const char *text, struct vmv_sessions *ret, struct vmv_err *
 	return 0;
 }
 
-/* -- utmp ---------------------------------------------------------------------------------------
- */
+/* -- utmp -------------------------------------------------------------------------------------- */
 
 /* Seconds are signed and of 32 bits on most 64-bit machines, which stretches to 2106 if nobody
  * means times before 1970. */
@@ -243,8 +241,7 @@ int vmv_utmp_parse(const void *bytes, size_t len, bool (*is_alive)(void *arg, ui
 	return 0;
 }
 
-/* -- reading ------------------------------------------------------------------------------------
- */
+/* -- reading ----------------------------------------------------------------------------------- */
 
 struct user_state {
 	char *text; /* kept for the next reading of utmp */

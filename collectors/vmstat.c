@@ -77,6 +77,8 @@ static const struct vmv_field *field_of_zone(const char *key, size_t len)
 {
 	size_t base = len;
 
+	if (*key != 'a' && *key != 'p') /* most lines */
+		return NULL;
 	while (base > 0 && key[base - 1] != '_')
 		base--;
 	if (base == 0 || !is_one_of(zones, VMV_COUNTOF(zones), key + base, len - base) ||

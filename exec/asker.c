@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stddef.h>
@@ -27,6 +28,8 @@
 #define RETRY_MAX_MS 60000
 #define REAP_MIN_MS  5 /* looking again whether a worker that was let go has ended; doubles */
 #define REAP_MAX_MS  1000
+#define KIND_MAX     (VMV_ASK_WORKERS - 1) /* workers for questions that begin alike */
+#define FREE_MS	     20			   /* at the end, for those that were killed: in all */
 #define NEVER	     UINT64_MAX
 #define ERRNO_MAX    4095
 
@@ -200,14 +203,16 @@ static void settle(struct vmv_ask_pool *p, struct question *q, int result, char 
 		tell_stuck(p, q, false);
 }
 
-static struct question *next_queued(const struct vmv_ask_pool *p)
+/* The first of those with this serial number or a later one. */
+static struct question *next_queued(const struct vmv_ask_pool *p, uint64_t from)
 {
 	struct question *first = NULL;
 
 	for (size_t i = 0; i < p->n_questions; i++) {
 		struct question *q = p->questions[i];
 
-		if (q->state == QUEUED && (!first || q->serial < first->serial))
+		if (q->state == QUEUED && q->serial >= from &&
+		    (!first || q->serial < first->serial))
 			first = q;
 	}
 	return first;
@@ -411,12 +416,42 @@ static struct worker *idle_worker(const struct vmv_ask_pool *p)
 	return NULL;
 }
 
+/* By the first word. */
+static bool is_same_kind(const struct question *a, const struct question *b)
+{
+	size_t len = strcspn(a->text, " ");
+
+	return strcspn(b->text, " ") == len && memcmp(a->text, b->text, len) == 0;
+}
+
+/* One server that is down can hold many filesystems, which would take all workers: one is left to
+ * questions of other kinds. Returns 0 when this one may have a worker, -EAGAIN when its kind will
+ * have one again, -EBUSY when all that its kind may have are stuck. */
+static int check_kind(const struct vmv_ask_pool *p, const struct question *q)
+{
+	size_t n = 0, n_stuck = 0;
+
+	for (size_t i = 0; i < p->n_workers; i++) {
+		const struct worker *w = p->workers[i];
+
+		if (!w->question || !is_same_kind(w->question, q))
+			continue;
+		n++;
+		n_stuck += is_stuck(w);
+	}
+	if (n < KIND_MAX)
+		return 0;
+	return n_stuck == n ? -EBUSY : -EAGAIN;
+}
+
 /* Returns 0 and a worker that is idle, -EAGAIN when there will be one, or why there is none. */
-static int get_worker(struct vmv_ask_pool *p, struct worker **ret)
+static int get_worker(struct vmv_ask_pool *p, const struct question *q, struct worker **ret)
 {
 	uint64_t now = now_ms(p);
-	int r;
+	int r = check_kind(p, q);
 
+	if (r < 0)
+		return r;
 	*ret = idle_worker(p);
 	if (*ret)
 		return 0;
@@ -440,7 +475,7 @@ static int place(struct vmv_ask_pool *p, struct question *q)
 	struct worker *w;
 	int r;
 
-	while ((r = get_worker(p, &w)) == 0) {
+	while ((r = get_worker(p, q, &w)) == 0) {
 		if (send(w->fd, q->text, strlen(q->text), MSG_NOSIGNAL) >= 0) {
 			w->question = q;
 			w->since_ms = now_ms(p);
@@ -456,13 +491,15 @@ static int place(struct vmv_ask_pool *p, struct question *q)
 static void place_queued(struct vmv_ask_pool *p)
 {
 	struct question *q;
+	uint64_t from = 0;
 
-	while ((q = next_queued(p))) {
+	while ((q = next_queued(p, from))) {
 		int r = place(p, q);
 
-		if (r == -EAGAIN)
-			return;
-		if (r < 0) /* asked again, it gets the reason */
+		from = q->serial + 1;
+		if (r == -EAGAIN && check_kind(p, q) == 0)
+			return;		   /* nor is there a worker for any other */
+		if (r < 0 && r != -EAGAIN) /* asked again, it gets the reason */
 			q->state = IDLE;
 	}
 }
@@ -585,7 +622,7 @@ static void may(uint64_t *due, uint64_t when, uint64_t now)
 /* When something is to be looked at again. */
 static uint64_t next_due(const struct vmv_ask_pool *p, uint64_t now)
 {
-	bool is_waiting = next_queued(p) != NULL;
+	bool is_waiting = next_queued(p, 0) != NULL;
 	uint64_t due = NEVER;
 
 	for (size_t i = 0; i < p->n_workers; i++) {
@@ -728,6 +765,8 @@ struct vmv_ask_pool *vmv_ask_pool_new(struct event_base *base, const struct vmv_
 
 void vmv_ask_pool_free(struct vmv_ask_pool *p)
 {
+	unsigned ms_left = FREE_MS;
+
 	if (!p)
 		return;
 	while (p->n_workers > 0) {
@@ -739,7 +778,8 @@ void vmv_ask_pool_free(struct vmv_ask_pool *p)
 
 		p->gone = w->next;
 		(void)kill(-w->pid, SIGKILL);
-		(void)has_ended(w);
+		for (; !has_ended(w) && ms_left > 0; ms_left--)
+			(void)poll(NULL, 0, 1);
 		worker_free(w);
 	}
 	for (size_t i = 0; i < p->n_questions; i++)

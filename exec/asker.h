@@ -1,5 +1,5 @@
 /* Asks the helper program: a few processes, each with one question at a time, which a question that
- * hangs keeps for itself. */
+ * hangs keeps for itself. Questions that begin with the same word never take all of them. */
 #ifndef VMV_EXEC_ASKER_H
 #define VMV_EXEC_ASKER_H
 

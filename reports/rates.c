@@ -174,12 +174,16 @@ static double busy_percent(struct vmv_rates *r, const struct vmv_cpu_sample *bef
 {
 	static const struct vmv_cpu_sample boot = { 0 };
 	const struct vmv_cpu_sample *b = before ? before : &boot;
+	uint64_t resets = r->resets;
 	double idle = since(r, b->idle, now->idle) + since(r, b->iowait, now->iowait);
 	double busy = since(r, b->user, now->user) + since(r, b->nice, now->nice) +
 		      since(r, b->system, now->system) + since(r, b->irq, now->irq) +
 		      since(r, b->softirq, now->softirq) +
 		      (before ? since(r, b->steal, now->steal) : known(now->steal));
 
+	/* it was offline meanwhile, and began anew: as one that was not there before */
+	if (before && r->resets > resets)
+		return busy_percent(r, NULL, now);
 	return idle + busy > 0 ? 100.0 * busy / (idle + busy) : 0.0;
 }
 

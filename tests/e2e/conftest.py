@@ -12,11 +12,11 @@ import time
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from harness import AGENT, CLI, FIXTURES, Agent, Host, put, wait_for  # noqa: E402
+from harness import AGENT, CLI, FIXTURES, HELPER, Agent, Host, put, wait_for  # noqa: E402
 
 
 def pytest_sessionstart(session):
-    for program in (AGENT, CLI):
+    for program in (AGENT, CLI, HELPER):
         if not program.exists():
             pytest.exit(f"no {program}: set VMV_BUILD to the folder with the built programs", 4)
 

@@ -15,6 +15,7 @@ import schema
 BUILD = pathlib.Path(os.environ.get("VMV_BUILD", ".")).resolve()
 AGENT = BUILD / "vmvitalsd"
 CLI = BUILD / "vmvitals"
+HELPER = BUILD / "vmvitals-helper"
 HERE = pathlib.Path(__file__).resolve().parent
 GOLDEN = HERE / "golden"
 FIXTURES = HERE.parent / "fixtures"
@@ -88,7 +89,7 @@ class Agent:
         with open(self.stderr, "ab") as log:
             popen = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "executable": AGENT} | popen
             self.process = subprocess.Popen(
-                ["vmvitalsd", "--config", str(self.config), *args], stderr=log, env=environment(**(env or {})),
+                ["vmvitalsd", "--config", str(self.config), "--helper", str(HELPER), *args], stderr=log, env=environment(**(env or {})),
                 cwd="/", **popen)
         self.pid = self.process.pid
 

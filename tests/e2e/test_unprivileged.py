@@ -5,7 +5,7 @@ import shutil
 import socket
 
 import pytest
-from harness import AGENT, status_of
+from harness import AGENT, HELPER, status_of
 from test_values import need_whole_list
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="takes root to become another user; then every test shows it")
@@ -18,12 +18,15 @@ def nobody(start):
     program = start.folder / "vmvitalsd"
     shutil.copy(AGENT, program)
     program.chmod(0o755)
+    helper = start.folder / "vmvitals-helper"
+    shutil.copy(HELPER, helper)
+    helper.chmod(0o755)
 
     def become():
         os.setgroups([])
         os.setgid(user.pw_gid)
         os.setuid(user.pw_uid)
-    return start("--interval", "3600", executable=program, preexec_fn=become)
+    return start("--interval", "3600", "--helper", str(helper), executable=program, preexec_fn=become)
 
 
 def test_it_runs_as_nobody_without_capabilities(nobody):

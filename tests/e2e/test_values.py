@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import platform
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import time
 import pytest
 import schema
 from conftest import make_tree
-from harness import GOLDEN, run_agent, wait_for
+from harness import FIXTURES, GOLDEN, run_agent, wait_for
 
 GIB = 2**30
 EXPECTED = GOLDEN / "debian12-6.1.json"  # VMV_UPDATE_GOLDEN=1 writes it anew
@@ -294,6 +295,75 @@ def test_a_host_of_a_recorded_system_sees_the_same(start, tree):
     rows = {p["pid"]: p for p in host.data_of("ProcessList")}
     assert list(rows) == [1, 2, 31, 402, 612, 845, 977, 1033, 1200]
     assert rows[1033]["threads"] == 9 and rows[612]["exe_path"] == "/usr/sbin/sshd"
+
+
+# What each tree is there for: figures checked by hand against its files, so that an update of the golden files
+# cannot make an error the rule. Filesystems; interfaces by name, + up, - down; (protocol, port, connections).
+RECORDED = {
+    "alpine3.18-6.1-container": dict(
+        memory=(524288, 103064, 0, 0), filesystems="/ overlay, /data ext4", interfaces="eth0+",
+        ports=[("TCP", 8080, 1), ("TCP", 38011, 0), ("UDP", 46022, 0)], processes=[30, 31, 7, 1], temperature=None),
+    "amzn2-5.10": dict(
+        memory=(8036412, 2524368, 0, 0), filesystems="/ xfs, /data xfs", interfaces="eth0+ eth1+",
+        ports=[("TCP", 22, 0), ("TCP", 111, 0), ("TCP", 8080, 1), ("TCP", 20331, 1), ("UDP", 68, 0), ("UDP", 111, 0)],
+        processes=[2412, 2033, 2120, 1, 2], temperature=None),
+    "arch-6.10": dict(
+        memory=(16120332, 8000000, 8060164, 1940000), filesystems="/ ext4, /boot vfat", interfaces="wlan0+ enp3s0- tun0+",
+        ports=[("TCP", 631, 0), ("UDP", 5353, 0)], processes=[1203, 1410, 1, 612, 2033, 1500, 2], temperature=58.0),
+    "hidepid": dict(
+        memory=(2033412, 1121368, 1048572, 236528), filesystems="/ ext4", interfaces="eth0+",
+        ports=[("TCP", 22, 0), ("TCP", 80, 2), ("TCP", 3306, 0)], processes=[2031204, 2031210], temperature=None),
+    "opensuse-btrfs-6.4": dict(
+        memory=(8120332, 2000000, 2098172, 65024), filesystems="/ btrfs", interfaces="eth0+",
+        ports=[("TCP", 22, 0), ("TCP", 25, 0), ("UDP", 68, 0)], processes=[2033, 1, 1033, 1120, 2, 212], temperature=None),
+    "rhel8-4.18": dict(
+        memory=(16198436, 7078104, 8388604, 131072), filesystems="/ xfs, /boot xfs", interfaces="ens3+",
+        ports=[("TCP", 22, 1), ("TCP", 5432, 2), ("UDP", 111, 0), ("UDP", 323, 0)],
+        processes=[90211, 1211, 1204, 1, 1022, 98120, 871, 2, 10], temperature=None),
+    "ubuntu20.04-5.4": dict(
+        memory=(4030212, 1118168, 0, 0), filesystems="/ ext4, /boot/efi vfat",
+        interfaces="bond0.100+ eth0+ eth1+ bond0+ br0+ vnet0+ wg0+",
+        ports=[("TCP", 22, 1), ("TCP", 53, 0), ("TCP", 179, 1), ("UDP", 53, 0), ("UDP", 51820, 0)],
+        processes=[1203, 702, 601, 1, 733, 2], temperature=None),
+}
+
+# Of these one file is mounted, not a directory.
+MOUNTED_FILES = ("/etc/hostname", "/etc/resolv.conf")
+
+
+def recorded(name, top):
+    """A copy with a directory for each mount point, which the agent asks for its size."""
+    shutil.copytree(FIXTURES / name, top, symlinks=True)
+    for line in (top / "proc/self/mountinfo").read_text().splitlines():
+        point = line.split()[4].encode().decode("unicode_escape")
+        if point in MOUNTED_FILES:
+            (top / point[1:]).touch()
+        elif not point.startswith(("/proc", "/sys", "/dev")):
+            (top / point[1:]).mkdir(parents=True, exist_ok=True)
+    return top
+
+
+def test_every_recorded_system_is_replayed():
+    assert {d.name for d in FIXTURES.iterdir() if d.is_dir()} == {"debian12-6.1", *RECORDED}
+
+
+@pytest.mark.parametrize("name", sorted(RECORDED))
+def test_a_recorded_system_has_the_figures_of_its_files(name, tmp_path):
+    (tmp_path / "empty.conf").touch()
+    done = run_agent("--config", tmp_path / "empty.conf", "--root", recorded(name, tmp_path / "tree"), "--once")
+    assert (done.returncode, done.stderr) == (0, "")
+    message = without_what_varies(schema.check(done.stdout.encode().rstrip(b"\n")))
+    golden, want = GOLDEN / f"{name}.json", RECORDED[name]
+    if os.environ.get("VMV_UPDATE_GOLDEN"):
+        golden.write_text(json.dumps(message, indent=1) + "\n")
+    system, memory = message["data"]["system"], message["data"]["system"]["memory"]
+    assert tuple(memory[f"{k}_kb"] for k in ("total", "used", "swap_total", "swap_used")) == want["memory"]
+    assert ", ".join(f"{m['mount_point']} {m['filesystem']}" for m in system["disk"]["usage_stats"]) == want["filesystems"]
+    assert " ".join(i["name"] + "-+"[i["is_up"]] for i in system["network"]["interfaces"]) == want["interfaces"]
+    assert [(p["protocol"], p["port"], p["connection_count"]) for p in message["data"]["ports"]] == want["ports"]
+    assert [p["pid"] for p in message["data"]["processes"]] == want["processes"]
+    assert system["cpu"]["temperature"] == want["temperature"]
+    assert message == json.loads(golden.read_text())
 
 
 NEEDED = ["proc/stat", "proc/meminfo", "proc/loadavg", "proc/uptime"]

@@ -6,16 +6,16 @@
 
 #include <errno.h>
 
-static bool is_stacked(void *arg, uint64_t major, uint64_t minor)
+static enum vmv_layer layer(void *arg, uint64_t major, uint64_t minor)
 {
 	(void)arg;
-	return major == 253 && minor % 2 == 0;
+	return major == 253 ? (enum vmv_layer)(minor % 3) : VMV_LAYER_BOTTOM;
 }
 
 static void fuzz_io(const char *text)
 {
 	uint64_t read = 7, written = 7, all_read = 7, all_written = 7;
-	int r = vmv_cgroup_parse_io(text, is_stacked, NULL, &read, &written);
+	int r = vmv_cgroup_parse_io(text, layer, NULL, &read, &written);
 
 	FUZZ_CHECK(vmv_cgroup_parse_io(text, NULL, NULL, &all_read, &all_written) == r);
 	if (r < 0)

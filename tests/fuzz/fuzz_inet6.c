@@ -1,7 +1,7 @@
 /* /proc/net/if_inet6. */
 #include "tests/fuzz/fuzz.h"
 
-#include "collectors/network.h"
+#include "collectors/address.h"
 
 #include <errno.h>
 #include <net/if.h>

@@ -1,7 +1,8 @@
-/* /proc/net/tcp, tcp6, udp, udp6. */
+/* /proc/net/tcp, tcp6, udp, udp6; of /proc/net/snmp the number of connections. */
 #include "tests/fuzz/fuzz.h"
 
-#include "collectors/socket.h"
+#include "collectors/tcp.h"
+#include "collectors/walk.h"
 
 #include <errno.h>
 
@@ -23,12 +24,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct rows rows = { 0 }, few = { .stop_at = 2 };
 	char *text = fuzz_text(data, size);
 	struct vmv_err err = { 0 };
+	uint64_t established = 99;
 	int r = vmv_socket_parse(text, take_row, &rows, &err);
 
 	fuzz_check_result(r, &err);
 	FUZZ_CHECK(r == 0 || r == -EINVAL);
 	r = vmv_socket_parse(text, take_row, &few, NULL);
 	FUZZ_CHECK((rows.n >= 2) == (r == -ENOMEM) && few.n <= 2);
+	r = vmv_tcp_parse_established(text, &established);
+	FUZZ_CHECK(r == 0 || (r == -EINVAL && established == 99));
 	free(text);
 	return 0;
 }

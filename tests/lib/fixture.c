@@ -108,6 +108,19 @@ static int keep_row(struct vmv_sink *sink, const char *id, const void *sample)
 	return 0;
 }
 
+bool fixture_recorded(const char *name, struct vmv_root *ret)
+{
+	const char *top = getenv("top_srcdir");
+	struct vmv_err err = { 0 };
+	char path[4096];
+
+	if (!top)
+		return false;
+	(void)snprintf(path, sizeof(path), "%s/tests/fixtures/%s", top, name);
+	ck_assert_msg(vmv_root_open(ret, path, &err) == 0, "%s", err.msg);
+	return true;
+}
+
 void kept_init(struct kept *k, const struct vmv_collector *c)
 {
 	*k = (struct kept){ .sink = { .row = keep_row }, .sample_size = c->sample_size };

@@ -26,6 +26,10 @@ void fixture_put_bytes(struct fixture *fx, const char *path, const void *bytes, 
 void fixture_link(struct fixture *fx, const char *path, const char *target);
 void fixture_mkdir(struct fixture *fx, const char *path);
 
+/* Opens a recorded machine, tests/fixtures/NAME; the caller closes it. False when the environment
+ * does not tell where the sources are (top_srcdir, which make check sets). */
+bool fixture_recorded(const char *name, struct vmv_root *ret);
+
 /* A check that cannot be made here says so in the log, and is passed: libcheck knows no skipping.
  */
 #define SAY_SKIPPED(why) (void)fprintf(stderr, "SKIPPED: %s: %s\n", __func__, (why))

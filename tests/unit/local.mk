@@ -6,6 +6,7 @@ unit_tests = \
 	tests/unit/test_bucket \
 	tests/unit/test_buf \
 	tests/unit/test_cgroup \
+	tests/unit/test_cgroup_id \
 	tests/unit/test_channel \
 	tests/unit/test_client \
 	tests/unit/test_clock \
@@ -43,6 +44,7 @@ unit_tests = \
 	tests/unit/test_options \
 	tests/unit/test_os \
 	tests/unit/test_outq \
+	tests/unit/test_parts \
 	tests/unit/test_poll \
 	tests/unit/test_port \
 	tests/unit/test_pressure \
@@ -64,12 +66,14 @@ unit_tests = \
 	tests/unit/test_tcp \
 	tests/unit/test_temperature \
 	tests/unit/test_time \
+	tests/unit/test_units \
 	tests/unit/test_user \
 	tests/unit/test_utf8 \
 	tests/unit/test_uuid \
 	tests/unit/test_virtual \
 	tests/unit/test_vitals \
-	tests/unit/test_vmstat
+	tests/unit/test_vmstat \
+	tests/unit/test_walk
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 
@@ -77,10 +81,18 @@ TESTS += $(unit_tests)
 warp = tests/lib/warp.c tests/lib/warp.h
 tests_unit_test_disk_SOURCES = tests/unit/test_disk.c $(warp)
 tests_unit_test_keeper_SOURCES = tests/unit/test_keeper.c $(warp)
+tests_unit_test_network_SOURCES = tests/unit/test_network.c $(warp)
 tests_unit_test_poll_SOURCES = tests/unit/test_poll.c $(warp)
+tests_unit_test_walk_SOURCES = tests/unit/test_walk.c $(warp)
 
 # It runs the program.
 EXTRA_tests_unit_test_helper_DEPENDENCIES = vmvitals-helper$(EXEEXT)
+
+# The helper is a program of its own: what answers is compiled in here.
+tests_unit_test_units_SOURCES = tests/unit/test_units.c \
+	helper/bus.c helper/units.c helper/users.c
+tests_unit_test_units_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
+tests_unit_test_units_LDADD = $(LDADD) $(LIBSYSTEMD_LIBS)
 
 AM_CPPFLAGS += $(CHECK_CFLAGS) $(EVENT_CFLAGS) $(JSONC_CFLAGS)
 LDADD = tests/lib/libfixture.a host/libhost.a $(agent_libs) $(CHECK_LIBS) -lm

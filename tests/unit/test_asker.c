@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -137,6 +138,7 @@ static int be_helper(void)
 	char q[VMV_ASK_QUESTION_MAX + 1];
 	ssize_t n;
 
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nothing */
 	while ((n = recv(STDIN_FILENO, q, sizeof(q) - 1, 0)) > 0) {
 		q[n] = '\0';
 		answer(q);
@@ -297,7 +299,7 @@ END_TEST
 START_TEST(quick_questions_share_one_worker)
 {
 	const char *text;
-	char q[16], first[16];
+	char q[32], first[16];
 
 	(void)snprintf(first, sizeof(first), "%d", some_pid());
 	for (int i = 0; i < 50; i++) {
@@ -482,18 +484,46 @@ START_TEST(the_deadline_needs_nobody_to_ask)
 }
 END_TEST
 
-START_TEST(when_all_workers_are_stuck_further_questions_are_refused)
+/* Each is left waiting long enough for a further worker. */
+static void ask_and_leave(const char *question)
 {
 	const char *text;
-	char q[16];
+
+	ck_assert_int_eq(ask(question, &text), -EAGAIN);
+	for (int k = 0; k < 20; k++)
+		turn();
+}
+
+START_TEST(one_kind_of_questions_leaves_a_worker_to_the_others)
+{
+	const char *text;
+	uint64_t age;
+	char q[32];
+
+	for (int i = 0; i < VMV_ASK_WORKERS + 1; i++) {
+		(void)snprintf(q, sizeof(q), "hang %d", i);
+		ask_and_leave(q);
+	}
+	check_answer("echo a", "a"); /* overtakes those that wait */
+	let_time_pass(VMV_ASK_DEADLINE_MS);
+	ck_assert_uint_eq(stucks, VMV_ASK_WORKERS - 1);
+	ck_assert_int_eq(ask_at_most("hang 0", 0, &text, &age), -ETIMEDOUT);
+	ck_assert_int_eq(ask("hang 3", &text), -EBUSY);
+	ck_assert_int_eq(ask("hang 4", &text), -EBUSY);
+	ck_assert_int_eq(ask("hang 5", &text), -EBUSY);
+	check_answer("echo b", "b");
+}
+END_TEST
+
+START_TEST(when_all_workers_are_stuck_further_questions_are_refused)
+{
+	static const char *const hanging[VMV_ASK_WORKERS] = { "hang 0", "hang 1", "hang-on 0",
+							      "hang-on 1" };
+	const char *text;
 	uint64_t age;
 
-	for (int i = 0; i < VMV_ASK_WORKERS; i++) {
-		(void)snprintf(q, sizeof(q), "hang %d", i);
-		ck_assert_int_eq(ask(q, &text), -EAGAIN);
-		for (int k = 0; k < 20; k++)
-			turn(); /* each is left waiting long enough for a further worker */
-	}
+	for (size_t i = 0; i < VMV_COUNTOF(hanging); i++)
+		ask_and_leave(hanging[i]);
 	ck_assert_int_eq(ask("echo a", &text), -EAGAIN); /* queued: they may still answer */
 	let_time_pass(VMV_ASK_DEADLINE_MS);
 	ck_assert_uint_eq(stucks, VMV_ASK_WORKERS);
@@ -689,6 +719,7 @@ int main(void)
 	tcase_add_test(tc, without_the_program_the_reason_is_the_answer);
 	tcase_add_test(tc, no_answer_within_the_deadline_is_stuck_until_it_comes);
 	tcase_add_test(tc, the_deadline_needs_nobody_to_ask);
+	tcase_add_test(tc, one_kind_of_questions_leaves_a_worker_to_the_others);
 	tcase_add_test(tc, when_all_workers_are_stuck_further_questions_are_refused);
 	tcase_add_test(tc, a_stuck_worker_that_is_killed_frees_its_place);
 	tcase_add_test(tc, workers_without_work_end_and_leave_nothing);

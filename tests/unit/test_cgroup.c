@@ -9,8 +9,10 @@
 
 #include <check.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define BASE "sys/fs/cgroup/"
 
@@ -50,8 +52,7 @@ static void put(const char *dir, const char *file, const char *text)
 	fixture_put(&fx, path, text);
 }
 
-/* -- version 2 ----------------------------------------------------------------------------------
- */
+/* -- version 2 --------------------------------------------------------------------------------- */
 
 static void put_v2_service(const char *dir)
 {
@@ -183,31 +184,45 @@ START_TEST(a_path_that_is_too_long_is_counted)
 }
 END_TEST
 
-/* An LV on a disk: the kernel counts what goes through both of them twice. */
+static void put_stack(void)
+{
+	fixture_mkdir(&fx, "sys/devices/vda/slaves");
+	fixture_link(&fx, "sys/devices/vda/holders/dm-0", "../../dm-0");
+	fixture_link(&fx, "sys/devices/dm-0/slaves/vda2", "../../vda2");
+	fixture_link(&fx, "sys/devices/dm-0/holders/dm-1", "../../dm-1");
+	fixture_link(&fx, "sys/devices/dm-1/slaves/dm-0", "../../dm-0");
+	fixture_mkdir(&fx, "sys/devices/dm-1/holders");
+	fixture_link(&fx, "sys/dev/block/252:0", "../../devices/vda");
+	fixture_link(&fx, "sys/dev/block/253:0", "../../devices/dm-0");
+	fixture_link(&fx, "sys/dev/block/253:1", "../../devices/dm-1");
+	put(".", "cgroup.controllers", "io\n");
+}
+
+/* A volume on encryption on a disk: what is read is counted by each of them, what is written is by
+ * the upper two, because a thread of the kernel writes it to the disk. */
 START_TEST(stacked_devices_are_not_counted_twice)
 {
 	struct kept k;
 
-	fixture_mkdir(&fx, "sys/devices/virtual/block/dm-0/slaves");
-	fixture_link(&fx, "sys/devices/virtual/block/dm-0/slaves/vda2", "../../vda2");
-	fixture_link(&fx, "sys/dev/block/253:0", "../../devices/virtual/block/dm-0");
-	fixture_mkdir(&fx, "sys/devices/vda/slaves");
-	fixture_link(&fx, "sys/dev/block/252:0", "../../devices/vda");
-	put(".", "cgroup.controllers", "io\n");
+	put_stack();
 	put("a", "io.stat",
+	    "253:1 rbytes=4096 wbytes=8192 rios=1 wios=1 dbytes=0 dios=0\n"
 	    "253:0 rbytes=4096 wbytes=8192 rios=1 wios=1 dbytes=0 dios=0\n"
-	    "252:0 rbytes=4096 wbytes=8192 rios=1 wios=1 dbytes=0 dios=0\n");
-	put("b", "io.stat", "253:0 rbytes=1 wbytes=1 rios=1 wios=1 dbytes=0 dios=0\n");
+	    "252:0 rbytes=5000 rios=2 wios=0 dbytes=0 dios=0\n");
+	put("b", "io.stat",
+	    "253:1 rbytes=1 wbytes=2 rios=1 wios=1 dbytes=0 dios=0\n"
+	    "7:0 rbytes=3 wbytes=0 rios=1 wios=0 dbytes=0 dios=0\n"
+	    "252:0 rbytes=3 wbytes=0 rios=1 wios=0 dbytes=0 dios=0\n");
 	read_rows(&k);
-	ck_assert_uint_eq(row(&k, "/a")->io_read, 4096);
+	ck_assert_uint_eq(row(&k, "/a")->io_read, 5000); /* some of it past the volume */
 	ck_assert_uint_eq(row(&k, "/a")->io_written, 8192);
-	ck_assert_uint_eq(row(&k, "/b")->io_read, 0);
+	ck_assert_uint_eq(row(&k, "/b")->io_read, 4);
+	ck_assert_uint_eq(row(&k, "/b")->io_written, 2);
 	kept_clear(&k);
 }
 END_TEST
 
-/* -- version 1 ----------------------------------------------------------------------------------
- */
+/* -- version 1 --------------------------------------------------------------------------------- */
 
 static void put_v1_service(const char *cpu, const char *cpuacct)
 {
@@ -318,8 +333,7 @@ START_TEST(old_io_counts_are_taken_only_where_nothing_is_below)
 }
 END_TEST
 
-/* -- both ---------------------------------------------------------------------------------------
- */
+/* -- both -------------------------------------------------------------------------------------- */
 
 START_TEST(a_hybrid_takes_from_version_2_what_version_1_has_not)
 {
@@ -397,8 +411,7 @@ START_TEST(no_hierarchy_is_enoent)
 }
 END_TEST
 
-/* -- garbled -------------------------------------------------------------------------------------
- */
+/* -- garbled ----------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *file, *text;
@@ -492,8 +505,7 @@ START_TEST(outputs_are_left_alone_by_failures)
 }
 END_TEST
 
-/* -- many ---------------------------------------------------------------------------------------
- */
+/* -- many -------------------------------------------------------------------------------------- */
 
 struct reading {
 	struct kept k;
@@ -665,8 +677,38 @@ START_TEST(a_failure_ends_the_reading_and_the_next_one_is_new)
 }
 END_TEST
 
-/* -- live ---------------------------------------------------------------------------------------
- */
+/* -- live -------------------------------------------------------------------------------------- */
+
+/* What is found by counting links is all that is there. */
+START_TEST(no_group_of_the_kernel_we_run_on_is_missed)
+{
+	struct vmv_cgroup_tree t;
+	struct vmv_root root;
+	struct stat sb;
+	size_t n = 0;
+
+	ck_assert_int_eq(vmv_root_open(&root, "/", NULL), 0);
+	if (vmv_cgroup_tree_open(&t, root.sys) < 0) {
+		SAY_SKIPPED("no control groups are mounted here");
+	} else if (!t.has_links) {
+		SAY_SKIPPED("the file system of control groups is not the kernel's own");
+	} else {
+		for (size_t i = 0; i < t.n_walk; i++) {
+			vmv_autoclosedir DIR *d = fdopendir(
+				openat(t.walk[i], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+			const struct dirent *e;
+
+			ck_assert_ptr_nonnull(d);
+			ck_assert_int_eq(fstat(t.walk[i], &sb), 0);
+			for (n = 0; (e = readdir(d));)
+				n += e->d_type == DT_DIR; /* with . and .. */
+			ck_assert_uint_eq(sb.st_nlink, n);
+		}
+	}
+	vmv_cgroup_tree_close(&t);
+	vmv_root_close(&root);
+}
+END_TEST
 
 START_TEST(the_kernel_we_run_on_is_understood)
 {
@@ -733,6 +775,7 @@ int main(void)
 	tcase_add_test(tc, more_than_are_looked_at_are_counted);
 	tcase_add_test(tc, what_vanishes_between_two_turns_is_left_out);
 	tcase_add_test(tc, a_failure_ends_the_reading_and_the_next_one_is_new);
+	tcase_add_test(tc, no_group_of_the_kernel_we_run_on_is_missed);
 	tcase_add_test(tc, the_kernel_we_run_on_is_understood);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);

@@ -386,6 +386,74 @@ START_TEST(the_kernel_we_run_on_is_understood)
 }
 END_TEST
 
+START_TEST(recorded_machines_have_their_disks)
+{
+	static const struct {
+		const char *tree, *disks; /* those that count, with their gigabytes of 10^9 */
+		size_t n;		  /* of rows */
+	} want[] = {
+		{ "rhel8-4.18", "nvme0n1 107;", 5 },
+		{ "ubuntu20.04-5.4", "vda 21;", 5 },
+		{ "alpine3.18-6.1-container", "sda 1000;", 2 },
+		{ "opensuse-btrfs-6.4", "vda 43;", 4 },
+		{ "amzn2-5.10", "nvme0n1 21;nvme1n1 107;", 4 },
+		{ "arch-6.10", "nvme0n1 512;", 5 },
+		{ "hidepid", "sda 32;", 2 },
+	};
+
+	for (size_t t = 0; t < VMV_COUNTOF(want); t++) {
+		char got[128] = "";
+		struct vmv_root root;
+		struct kept k;
+		size_t len = 0;
+
+		if (!fixture_recorded(want[t].tree, &root)) {
+			SAY_SKIPPED("not run by make check");
+			return;
+		}
+		kept_init(&k, &vmv_collector_disk);
+		ck_assert_int_eq(kept_read(&k, &vmv_collector_disk, &root, NULL), 0);
+		for (size_t i = 0; i < k.n; i++) {
+			const struct vmv_disk_sample *s = row(&k, k.ids[i]);
+
+			if (s->is_whole == 1)
+				len += (size_t)snprintf(got + len, sizeof(got) - len, "%s %.0f;",
+							k.ids[i], (double)s->size * 512e-9);
+		}
+		ck_assert_str_eq(got, want[t].disks);
+		ck_assert_msg(k.n == want[t].n, "%s: %zu rows", want[t].tree, k.n);
+		kept_clear(&k);
+		vmv_root_close(&root);
+	}
+}
+END_TEST
+
+/* 4.18 has no flushes, and prints discards. */
+START_TEST(an_old_recorded_machine_has_no_flushes)
+{
+	const struct vmv_disk_sample *s;
+	struct vmv_root root;
+	struct kept k;
+
+	if (!fixture_recorded("rhel8-4.18", &root)) {
+		SAY_SKIPPED("not run by make check");
+		return;
+	}
+	kept_init(&k, &vmv_collector_disk);
+	ck_assert_int_eq(kept_read(&k, &vmv_collector_disk, &root, NULL), 0);
+	s = row(&k, "nvme0n1");
+	ck_assert_uint_eq(s->reads, 9120331);
+	ck_assert_uint_eq(s->discards, 120);
+	ck_assert_uint_eq(s->discard_sectors, 96120832);
+	ck_assert(s->flushes == VMV_UNSET && s->flush_ms == VMV_UNSET);
+	ck_assert_str_eq(s->model, "QEMU NVMe Ctrl");
+	ck_assert_str_eq(s->serial, "rhel8-root");
+	ck_assert_uint_eq(row(&k, "dm-1")->is_whole, 0);
+	kept_clear(&k);
+	vmv_root_close(&root);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("disk");
@@ -408,6 +476,8 @@ int main(void)
 	tcase_add_test(tc, no_disk_at_all_is_no_failure);
 	tcase_add_loop_test(tc, malformed_input_fails_without_a_row, 0, (int)VMV_COUNTOF(bad));
 	tcase_add_test(tc, the_kernel_we_run_on_is_understood);
+	tcase_add_test(tc, recorded_machines_have_their_disks);
+	tcase_add_test(tc, an_old_recorded_machine_has_no_flushes);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

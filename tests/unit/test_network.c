@@ -20,8 +20,10 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/root.h"
+#include "collectors/address.h"
 #include "collectors/interface.h"
 #include "tests/lib/fixture.h"
+#include "tests/lib/warp.h"
 
 #define HEADINGS                                                                                  \
 	"Inter-|   Receive                                                |  Transmit\n"          \
@@ -786,6 +788,85 @@ START_TEST(a_quiet_reading_opens_nothing)
 }
 END_TEST
 
+/* Nobody tells of a change in a sysfs of ours: that is the worst case. */
+START_TEST(what_nobody_tells_of_is_seen_within_a_minute)
+{
+	struct vmv_root root;
+	void *state;
+
+	if (!own_namespace(&root)) {
+		SAY_SKIPPED("no network namespace of our own");
+		return;
+	}
+	fixture_put(&fx, "made/class/net/lo/mtu", "1000\n");
+	(void)close(root.sys);
+	root.sys = openat(fx.root.top, "made", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	state = vmv_collector_network.open(&root);
+	ck_assert_uint_eq(lo_now(state, &root).mtu, 1000);
+	fixture_put(&fx, "made/class/net/lo/mtu", "2000\n");
+	warp_pass(59999);
+	ck_assert_uint_eq(lo_now(state, &root).mtu, 1000);
+	warp_pass(1);
+	ck_assert_uint_eq(lo_now(state, &root).mtu, 2000);
+	vmv_collector_network.close(state);
+	drop_namespace(&root);
+}
+END_TEST
+
+/* As in a container whose /sys is the host's: that does not make each reading a full one. */
+START_TEST(an_interface_that_sysfs_does_not_have_is_not_asked_for_each_time)
+{
+	struct vmv_root root;
+	void *state;
+
+	if (!own_namespace(&root)) {
+		SAY_SKIPPED("no network namespace of our own");
+		return;
+	}
+	fixture_mkdir(&fx, "made/class/net");
+	(void)close(root.sys);
+	root.sys = openat(fx.root.top, "made", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	state = vmv_collector_network.open(&root);
+	ck_assert(lo_now(state, &root).mtu == VMV_UNSET);
+	fixture_put(&fx, "made/class/net/lo/mtu", "1000\n");
+	ck_assert(lo_now(state, &root).mtu == VMV_UNSET);
+	warp_pass(60000);
+	ck_assert_uint_eq(lo_now(state, &root).mtu, 1000);
+	vmv_collector_network.close(state);
+	drop_namespace(&root);
+}
+END_TEST
+
+START_TEST(what_could_not_be_read_is_read_by_the_next_reading)
+{
+	struct ifreq req = { .ifr_mtu = 1400 };
+	struct rlimit none, was;
+	struct vmv_network_sample s;
+	struct vmv_root root;
+	void *state;
+
+	if (!own_namespace(&root)) {
+		SAY_SKIPPED("no network namespace of our own");
+		return;
+	}
+	state = vmv_collector_network.open(&root);
+	ck_assert_uint_eq(lo_now(state, &root).mtu, 65536);
+	ask_of_lo(SIOCSIFMTU, &req);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = (struct rlimit){ .rlim_cur = 3, .rlim_max = was.rlim_max };
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	s = lo_now(state, &root);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &was), 0);
+	ck_assert(s.mtu == VMV_UNSET); /* out of descriptors: unknown, not the old one */
+	ck_assert_uint_eq(s.addresses_known, 0);
+	s = lo_now(state, &root);
+	ck_assert_uint_eq(s.mtu, 1400);
+	ck_assert_uint_eq(s.addresses_known, 1);
+	vmv_collector_network.close(state);
+	drop_namespace(&root);
+}
+END_TEST
+
 START_TEST(lost_messages_are_a_change)
 {
 	struct ifreq req = { .ifr_mtu = 0 };
@@ -810,6 +891,76 @@ START_TEST(lost_messages_are_a_change)
 	ck_assert(vmv_linkwatch_has_changed(fd));
 	(void)close(fd);
 	drop_namespace(&root);
+}
+END_TEST
+
+/* -- recorded machines --------------------------------------------------------------------- */
+
+START_TEST(a_recorded_router_shows_how_its_interfaces_hang_together)
+{
+	static const struct {
+		const char *name, *kind, *master;
+		uint64_t link;
+	} want[] = {
+		{ "bond0.100", "vlan", "", 4 }, { "lo", "loopback", "", 1 },
+		{ "eth0", "pci", "bond0", 2 },	{ "eth1", "pci", "bond0", 3 },
+		{ "bond0", "bond", "", 4 },	{ "br0", "bridge", "", 6 },
+		{ "vnet0", "tap", "br0", 7 },	{ "wg0", "wireguard", "", 8 },
+	};
+	const struct vmv_network_sample *s;
+	struct vmv_root root;
+	struct kept k;
+
+	if (!fixture_recorded("ubuntu20.04-5.4", &root)) {
+		SAY_SKIPPED("not run by make check");
+		return;
+	}
+	kept_init(&k, &vmv_collector_network);
+	ck_assert_int_eq(kept_read(&k, &vmv_collector_network, &root, NULL), 0);
+	ck_assert_uint_eq(k.n, VMV_COUNTOF(want));
+	for (size_t i = 0; i < k.n; i++) {
+		ck_assert_str_eq(k.ids[i], want[i].name);
+		s = kept_row(&k, k.ids[i]);
+		ck_assert_str_eq(s->kind, want[i].kind);
+		ck_assert_str_eq(s->master, want[i].master);
+		ck_assert_uint_eq(s->link, want[i].link);
+	}
+	s = kept_row(&k, "eth1");
+	ck_assert_uint_eq(s->speed, UINT64_C(10000000000));
+	ck_assert_str_eq(s->duplex, "full");
+	ck_assert_uint_eq(s->carrier_changes, 4);
+	ck_assert_uint_eq(s->flags, 0x1903);
+	ck_assert_uint_eq(s->rx_drops, 40331);
+	ck_assert_uint_eq(s->rx_multicast, 812);
+	s = kept_row(&k, "wg0");
+	ck_assert_str_eq(s->mac, "");
+	ck_assert(s->speed == VMV_UNSET);
+	ck_assert_uint_eq(s->is_up, 1);
+	ck_assert_uint_eq(s->rx_frame, 1);
+	kept_clear(&k);
+	vmv_root_close(&root);
+}
+END_TEST
+
+START_TEST(the_interface_of_a_recorded_container_is_the_end_of_a_pair)
+{
+	const struct vmv_network_sample *s;
+	struct vmv_root root;
+	struct kept k;
+
+	if (!fixture_recorded("alpine3.18-6.1-container", &root)) {
+		SAY_SKIPPED("not run by make check");
+		return;
+	}
+	kept_init(&k, &vmv_collector_network);
+	ck_assert_int_eq(kept_read(&k, &vmv_collector_network, &root, NULL), 0);
+	s = kept_row(&k, "eth0");
+	ck_assert_str_eq(s->kind, "veth");
+	ck_assert_uint_eq(s->index, 410);
+	ck_assert_uint_eq(s->link, 411);
+	ck_assert_uint_eq(s->queue_length, 0);
+	kept_clear(&k);
+	vmv_root_close(&root);
 }
 END_TEST
 
@@ -846,7 +997,12 @@ int main(void)
 	tcase_add_test(tc, a_change_is_seen_by_the_next_reading);
 	tcase_add_test(tc, a_reading_out_of_memory_equals_one_of_everything);
 	tcase_add_test(tc, a_quiet_reading_opens_nothing);
+	tcase_add_test(tc, what_nobody_tells_of_is_seen_within_a_minute);
+	tcase_add_test(tc, an_interface_that_sysfs_does_not_have_is_not_asked_for_each_time);
+	tcase_add_test(tc, what_could_not_be_read_is_read_by_the_next_reading);
 	tcase_add_test(tc, lost_messages_are_a_change);
+	tcase_add_test(tc, a_recorded_router_shows_how_its_interfaces_hang_together);
+	tcase_add_test(tc, the_interface_of_a_recorded_container_is_the_end_of_a_pair);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

@@ -117,16 +117,12 @@ START_TEST(a_status_cannot_forge_a_second_line)
 }
 END_TEST
 
+/* 108 bytes, which leaves an address no room for its end */
+#define TEN	 "0123456789"
+#define TOO_LONG "/" TEN TEN TEN TEN TEN TEN TEN TEN TEN TEN "0123456"
+
 static const char *const no_managers[] = {
-	"",
-	"/",
-	"@",
-	"relative/path",
-	"vsock:2:1234",
-	"/nowhere/at/all",
-	/* one byte more than an address holds */
-	"/0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"
-	"8901234567890123456",
+	"", "/", "@", "relative/path", "vsock:2:1234", "/nowhere/at/all", TOO_LONG,
 };
 
 START_TEST(without_a_manager_nothing_happens)

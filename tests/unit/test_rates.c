@@ -230,6 +230,21 @@ START_TEST(disks_that_come_go_or_begin_anew_have_no_rate)
 }
 END_TEST
 
+/* The kernel prints milliseconds as 32 bits. */
+START_TEST(a_time_that_wraps_is_no_huge_one)
+{
+	fixture_put(&fx, "proc/diskstats", " 254 0 vda 10 0 800 5 20 0 1600 6 0 4294967200 11\n");
+	mark();
+	pass(1000);
+	fixture_put(&fx, "proc/diskstats", " 254 0 vda 11 0 808 5 20 0 1600 6 0 404 11\n");
+	compute();
+	/* 500 ms would be 50 %; until somebody tells a wrap from a reset it is nothing */
+	ck_assert_msg(rates.io_utilization == 0 || rates.io_utilization == 50, "%f",
+		      rates.io_utilization);
+	ck_assert_double_eq_tol(rates.read_bytes, 8 * 512, 1e-6);
+}
+END_TEST
+
 START_TEST(without_a_disk_utilization_is_unknown_and_rates_are_zero)
 {
 	fixture_put(&fx, "proc/diskstats", "");
@@ -416,6 +431,7 @@ int main(void)
 	tcase_add_test(tc, a_reading_before_without_proc_stat_is_as_none);
 	tcase_add_test(tc, disk_rates_are_of_whole_disks_only);
 	tcase_add_test(tc, disks_that_come_go_or_begin_anew_have_no_rate);
+	tcase_add_test(tc, a_time_that_wraps_is_no_huge_one);
 	tcase_add_test(tc, without_a_disk_utilization_is_unknown_and_rates_are_zero);
 	tcase_add_test(tc, utilization_is_a_hundred_at_most);
 	tcase_add_test(tc, no_time_between_readings_is_no_rate);

@@ -3,20 +3,28 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <errno.h>
+#include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/root.h"
+#include "collectors/tcp.h"
+#include "collectors/walk.h"
 #include "tests/lib/fixture.h"
 
 #define HEADINGS                                                                         \
@@ -426,7 +434,7 @@ START_TEST(the_search_works_in_slices_of_processes)
 	put_fd(200, 4, "socket:[20]");
 	reading_up(&r, &fx.root);
 	reading_ok(&r);
-	ck_assert_uint_eq(r.turns, TABLE_TURNS + 4);
+	ck_assert_uint_ge(r.turns, TABLE_TURNS + 200 / VMV_SCAN_SLICE);
 	ck_assert_uint_eq(reading_row(&r, "tcp:80")->pid, 200);
 	reading_ok(&r); /* nothing to search for any more */
 	ck_assert_uint_eq(r.turns, TABLE_TURNS + 1);
@@ -450,7 +458,7 @@ START_TEST(the_search_stops_within_a_process_with_many_descriptors)
 	put_fd(3, 0, "socket:[21]");
 	reading_up(&r, &fx.root);
 	reading_ok(&r);
-	ck_assert_uint_eq(r.turns, TABLE_TURNS + 2);
+	ck_assert_uint_ge(r.turns, TABLE_TURNS + 8);
 	ck_assert_uint_eq(reading_row(&r, "tcp:80")->pid, 2);
 	ck_assert_uint_eq(reading_row(&r, "tcp:81")->pid, 3);
 	reading_down(&r);
@@ -466,9 +474,72 @@ START_TEST(a_state_can_be_closed_in_the_midst_of_a_search)
 	for (unsigned fd = 0; fd < 2100; fd++)
 		put_fd(2, fd, "socket:[5]");
 	reading_up(&r, &fx.root);
-	ck_assert_int_eq(vmv_collector_port.read(r.state, r.root, &r.k.sink, &r.err), VMV_MORE);
+	for (unsigned i = 0; i < TABLE_TURNS + 3; i++)
+		ck_assert_int_eq(vmv_collector_port.read(r.state, r.root, &r.k.sink, &r.err),
+				 VMV_MORE);
 	reading_down(&r);
 	vmv_collector_port.close(NULL);
+}
+END_TEST
+
+START_TEST(a_new_reading_begins_anew_wherever_the_last_one_was)
+{
+	struct reading r;
+
+	fixture_put(&fx, "proc/net/tcp",
+		    HEADINGS LINE("00000000:0050", ANY, "0A", "20")
+			    LINE("00000000:0051", ANY, "0A", "21"));
+	reading_up(&r, &fx.root);
+	for (unsigned turns = 1; turns <= TABLE_TURNS; turns++) {
+		r.k.sink.reading++;
+		for (unsigned i = 0; i < turns; i++)
+			ck_assert_int_eq(vmv_collector_port.read(r.state, r.root, &r.k.sink, NULL),
+					 VMV_MORE);
+		r.k.sink.reading++;
+		reading_ok(&r);
+		ck_assert_uint_gt(r.turns, TABLE_TURNS);
+		ck_assert_uint_eq(r.k.n, 2);
+	}
+	reading_down(&r);
+}
+END_TEST
+
+START_TEST(an_owner_that_ended_meanwhile_is_unknown)
+{
+	const struct vmv_port_sample *s;
+	struct reading r;
+
+	fixture_put(&fx, "proc/net/tcp", HEADINGS LINE("00000000:0050", ANY, "0A", "20"));
+	put_process(30, "web");
+	put_fd(30, 4, "socket:[20]");
+	drop("proc/30/stat");
+	reading_up(&r, &fx.root);
+	reading_ok(&r);
+	s = reading_row(&r, "tcp:80");
+	ck_assert(s->pid == VMV_UNSET);
+	ck_assert_str_eq(s->comm, "");
+	ck_assert_str_eq(s->exe, "");
+	reading_down(&r);
+}
+END_TEST
+
+START_TEST(the_user_is_that_of_the_socket_which_the_owner_has)
+{
+	struct reading r;
+
+	fixture_put(&fx, "proc/net/tcp",
+		    HEADINGS "   0: 00000000:0050 " ANY " 0A" QUEUE "  1000        0 20 1\n"
+			     "   1: 00000000:0050 " ANY " 0A" QUEUE "    33        0 21 1\n"
+			     "   2: 00000000:0051 " ANY " 0A" QUEUE "     7        0 23 1\n"
+			     "   3: 00000000:0051 " ANY " 0A" QUEUE "     8        0 22 1\n");
+	put_process(30, "web");
+	put_fd(30, 4, "socket:[21]");
+	reading_up(&r, &fx.root);
+	reading_ok(&r);
+	ck_assert_uint_eq(reading_row(&r, "tcp:80")->uid, 33);
+	ck_assert_uint_eq(reading_row(&r, "tcp:81")->uid, 8);  /* no owner: the lowest inode */
+	ck_assert_str_eq(reading_row(&r, "tcp:80")->unit, ""); /* tables do not tell */
+	reading_down(&r);
 }
 END_TEST
 
@@ -627,6 +698,347 @@ START_TEST(live_no_free_descriptor_fails_the_reading)
 }
 END_TEST
 
+/* -- netlink and tables -------------------------------------------------------------------- */
+
+/* A network of our own, where only our sockets are. False: not allowed here. */
+static bool enter_network(void)
+{
+	struct ifreq lo = { .ifr_flags = IFF_UP | IFF_RUNNING };
+	int fd, r;
+
+	if (unshare(CLONE_NEWNET) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+		return false;
+	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	ck_assert_int_ge(fd, 0);
+	(void)snprintf(lo.ifr_name, sizeof(lo.ifr_name), "lo");
+	r = ioctl(fd, SIOCSIFFLAGS, &lo);
+	(void)close(fd);
+	return r == 0;
+}
+
+static int make_socket(int family, int type, uint16_t port)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	int fd = socket(family, type | SOCK_CLOEXEC, 0), one = 1;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)), 0);
+	if (family == AF_INET)
+		ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+	else
+		ck_assert_int_eq(bind(fd, (struct sockaddr *)&in6, sizeof(in6)), 0);
+	if (type == SOCK_STREAM)
+		ck_assert_int_eq(listen(fd, 1024), 0);
+	return fd;
+}
+
+#define FIRST_PORT 1000
+#define PAIRS	   600
+
+/* Of each kind something; descriptors are left to the end of the test's process. */
+static void make_sockets(void)
+{
+	int server = make_socket(AF_INET, SOCK_STREAM, 80), fd, peer;
+	int later = make_socket(AF_INET, SOCK_STREAM, 83), seconds = 60;
+
+	/* for us the connection is there, for the other side it begins with its first byte */
+	ck_assert_int_eq(
+		setsockopt(later, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds)), 0);
+	(void)connect_socket(SOCK_STREAM, 83);
+	(void)make_socket(AF_INET, SOCK_STREAM, 81);
+	(void)make_socket(AF_INET, SOCK_STREAM, 81); /* SO_REUSEPORT */
+	(void)make_socket(AF_INET6, SOCK_STREAM, 82);
+	(void)connect_socket(SOCK_STREAM, 82); /* IPv4 to a socket of both families */
+	(void)make_socket(AF_INET, SOCK_DGRAM, 53);
+	(void)make_socket(AF_INET6, SOCK_DGRAM, 53);
+	(void)make_socket(AF_INET6, SOCK_DGRAM, 54);
+	(void)connect_socket(SOCK_DGRAM, 53); /* has a peer: no port of ours */
+	for (int i = 0; i < PAIRS; i++) {
+		fd = connect_socket(SOCK_STREAM, 80);
+		peer = accept4(server, NULL, NULL, SOCK_CLOEXEC);
+		ck_assert_int_ge(peer, 0);
+		if (i % 3 == 0) { /* TIME_WAIT */
+			(void)close(fd);
+			(void)close(peer);
+		} else if (i % 3 == 1) { /* FIN_WAIT2, CLOSE_WAIT */
+			(void)close(fd);
+		}
+	}
+	for (uint16_t i = 0; i < 100; i++)
+		(void)make_socket(AF_INET, SOCK_STREAM, FIRST_PORT + i);
+}
+
+static void check_same_rows(const struct reading *a, const struct reading *b)
+{
+	ck_assert_uint_eq(a->k.n, b->k.n);
+	for (size_t i = 0; i < a->k.n; i++) {
+		const struct vmv_port_sample *x = kept_row(&a->k, a->k.ids[i]);
+		const struct vmv_port_sample *y = reading_row(b, a->k.ids[i]);
+
+		ck_assert_str_eq(a->k.ids[i], b->k.ids[i]);
+		ck_assert_str_eq(x->protocol, y->protocol);
+		ck_assert_uint_eq(x->port, y->port);
+		ck_assert_uint_eq(x->connections, y->connections);
+		ck_assert(x->pid == y->pid && x->uid == y->uid);
+		ck_assert_str_eq(x->comm, y->comm);
+		ck_assert_str_eq(x->exe, y->exe);
+	}
+}
+
+/* The group 'tcp' with the state of 'port', as part of the same reading. */
+static struct vmv_tcp_sample read_tcp(struct reading *r)
+{
+	struct vmv_tcp_sample s;
+	struct kept k;
+	int got;
+
+	kept_init(&k, &vmv_collector_tcp);
+	k.sink.reading = r->k.sink.reading;
+	do {
+		got = vmv_collector_tcp.read(r->state, r->root, &k.sink, &r->err);
+	} while (got == VMV_MORE);
+	ck_assert_msg(got == 0, "%s", r->err.msg);
+	ck_assert_uint_eq(k.n, 1);
+	s = *(const struct vmv_tcp_sample *)kept_row(&k, "");
+	kept_clear(&k);
+	return s;
+}
+
+/* Until all that was closed is confirmed, which the kernel may put off. */
+static void settle(struct reading *r)
+{
+	struct vmv_tcp_sample s;
+	unsigned tries = 0;
+
+	do {
+		ck_assert_uint_lt(tries++, 200);
+		(void)usleep(20000);
+		s = read_tcp(r);
+	} while (s.by_state[VMV_SOCKET_FIN_WAIT1] > 0 || s.by_state[VMV_SOCKET_LAST_ACK] > 0);
+}
+
+START_TEST(live_netlink_and_tables_say_the_same)
+{
+	struct vmv_tcp_sample a, b;
+	struct reading netlink, tables;
+	struct vmv_root root, recorded;
+	struct vmv_err err = { 0 };
+
+	if (!enter_network()) {
+		SAY_SKIPPED("no network namespace of our own");
+		return;
+	}
+	make_sockets();
+	ck_assert_int_eq(vmv_root_open(&root, "/", &err), 0);
+	recorded = root;
+	recorded.is_live = false;
+	reading_up(&netlink, &root);
+	reading_up(&tables, &recorded);
+	settle(&netlink);
+	reading_ok(&netlink);
+	a = read_tcp(&netlink);
+	reading_ok(&tables);
+	b = read_tcp(&tables);
+	ck_assert_uint_eq(netlink.k.n, 4 + 2 + 100);
+	check_same_rows(&netlink, &tables);
+	ck_assert_mem_eq(&a, &b, sizeof(a));
+	ck_assert_uint_eq(reading_row(&netlink, "tcp:80")->connections, PAIRS / 3);
+	ck_assert_uint_eq(reading_row(&netlink, "tcp:81")->connections, 0);
+	ck_assert_uint_eq(reading_row(&netlink, "tcp:82")->connections, 1);
+	ck_assert_uint_eq(reading_row(&netlink, "tcp:80")->pid, (uint64_t)getpid());
+	ck_assert_uint_eq(reading_row(&netlink, "tcp:80")->uid, getuid());
+	ck_assert_uint_eq(a.by_state[VMV_SOCKET_ESTABLISHED], 2 * (PAIRS / 3 + 1) + 1);
+	ck_assert_uint_eq(a.by_state[VMV_SOCKET_SYN_RECV], 1);
+	ck_assert_uint_eq(a.by_state[VMV_SOCKET_LISTEN], 5 + 100);
+	ck_assert_uint_eq(a.by_state[VMV_SOCKET_FIN_WAIT2], PAIRS / 3);
+	ck_assert_uint_eq(a.by_state[VMV_SOCKET_CLOSE_WAIT], PAIRS / 3);
+	ck_assert_uint_eq(a.by_state[VMV_SOCKET_TIME_WAIT], PAIRS / 3);
+	ck_assert_uint_eq(a.by_state[VMV_SOCKET_SYN_SENT], 0);
+
+	/* nobody takes the counts any more: other requests, the same rows */
+	reading_ok(&netlink);
+	reading_ok(&netlink);
+	check_same_rows(&netlink, &tables);
+	reading_down(&netlink);
+	reading_down(&tables);
+	vmv_root_close(&root);
+}
+END_TEST
+
+/* The kernel's sockets, but /proc of the fixture: what the tables there say is not asked, and
+ * processes are not visible. */
+static bool kernel_without_proc(struct reading *r)
+{
+	if (!enter_network())
+		return false;
+	fx.root.is_live = true;
+	reading_up(r, &fx.root);
+	return true;
+}
+
+static void put_established(const char *n)
+{
+	char text[128];
+
+	(void)snprintf(text, sizeof(text),
+		       "Ip: Forwarding\nIp: 1\nTcp: RtoMin CurrEstab\nTcp: 200 %s\n", n);
+	fixture_put(&fx, "proc/net/snmp", text);
+}
+
+static uint64_t connections(struct reading *r)
+{
+	reading_ok(r);
+	return reading_row(r, "tcp:80")->connections;
+}
+
+START_TEST(live_without_connections_there_is_no_walk)
+{
+	struct reading r;
+	int client;
+
+	if (!kernel_without_proc(&r)) {
+		SAY_SKIPPED("no network namespace of our own");
+		return;
+	}
+	(void)make_socket(AF_INET, SOCK_STREAM, 80);
+	put_established("0");
+	ck_assert_uint_eq(connections(&r), 0); /* for 'tcp', too, which nobody reads */
+	client = connect_socket(SOCK_STREAM, 80);
+	ck_assert_uint_eq(connections(&r), 0); /* what the kernel says is believed */
+	put_established("1");
+	ck_assert_uint_eq(connections(&r), 1);
+	put_established("0"); /* not asked: there was one */
+	ck_assert_uint_eq(connections(&r), 1);
+	(void)close(client);
+	ck_assert_uint_eq(connections(&r), 0);
+	client = connect_socket(SOCK_STREAM, 80);
+	put_established("nonsense"); /* it has to look for itself */
+	ck_assert_uint_eq(connections(&r), 1);
+	(void)close(client);
+	reading_down(&r);
+}
+END_TEST
+
+START_TEST(live_one_walk_serves_both_groups)
+{
+	struct reading r;
+
+	if (!kernel_without_proc(&r)) {
+		SAY_SKIPPED("no network namespace of our own");
+		return;
+	}
+	(void)make_socket(AF_INET, SOCK_STREAM, 80);
+	for (uint64_t i = 0; i < 3; i++) {
+		r.k.sink.reading = 100 + i;
+		reading_ok(&r);
+		(void)make_socket(AF_INET, SOCK_STREAM, (uint16_t)(90 + i)); /* after the walk */
+		ck_assert_uint_eq(read_tcp(&r).by_state[VMV_SOCKET_LISTEN], 1 + i);
+	}
+	/* a reading of its own, without 'port' */
+	r.k.sink.reading = 200;
+	ck_assert_uint_eq(read_tcp(&r).by_state[VMV_SOCKET_LISTEN], 4);
+	/* what was counted for another reading is too old */
+	r.k.sink.reading = 201;
+	reading_ok(&r);
+	(void)make_socket(AF_INET, SOCK_STREAM, 99);
+	r.k.sink.reading = 202;
+	ck_assert_uint_eq(read_tcp(&r).by_state[VMV_SOCKET_LISTEN], 5);
+	reading_down(&r);
+}
+END_TEST
+
+/* A control group of our own with this name, us in it. False: not to be had here. */
+static bool enter_cgroup(char *path, size_t cap, const char *name)
+{
+	static const char *const tops[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+	char procs[256];
+	bool is_in;
+	FILE *f;
+
+	for (size_t i = 0; i < VMV_COUNTOF(tops); i++) {
+		(void)snprintf(procs, sizeof(procs), "%s/cgroup.procs", tops[i]);
+		(void)snprintf(path, cap, "%s/%s", tops[i], name);
+		if (access(procs, F_OK) < 0 || mkdir(path, 0755) < 0)
+			continue;
+		(void)snprintf(procs, sizeof(procs), "%s/%s/cgroup.procs", tops[i], name);
+		f = fopen(procs, "we");
+		is_in = f && fprintf(f, "%d\n", (int)getpid()) > 0;
+		is_in = f && fclose(f) == 0 && is_in;
+		if (is_in)
+			return true;
+		(void)rmdir(path);
+	}
+	return false;
+}
+
+/* In a process of its own, which can be moved: makes a socket in the group and keeps it. */
+static pid_t listen_in_cgroup(char *path, size_t cap, const char *name, uint16_t port)
+{
+	int ready[2];
+	char is_there = 0;
+	pid_t child;
+
+	ck_assert_int_eq(pipe(ready), 0);
+	child = fork();
+	ck_assert_int_ge(child, 0);
+	if (child == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		is_there = enter_cgroup(path, cap, name);
+		if (is_there)
+			(void)make_socket(AF_INET, SOCK_STREAM, port);
+		if (write(ready[1], &is_there, 1) != 1 || write(ready[1], path, cap) < 0)
+			_exit(1);
+		for (;;)
+			(void)pause();
+	}
+	ck_assert_int_eq(read(ready[0], &is_there, 1), 1);
+	ck_assert_int_eq(read(ready[0], path, cap), (ssize_t)cap);
+	(void)close(ready[0]);
+	(void)close(ready[1]);
+	if (is_there)
+		return child;
+	ck_assert_int_eq(kill(child, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(child, NULL, 0), child);
+	return 0;
+}
+
+START_TEST(live_the_unit_of_a_socket_whose_process_is_not_visible)
+{
+	const struct vmv_port_sample *s;
+	struct vmv_root root, blind;
+	struct vmv_err err = { 0 };
+	struct reading r;
+	char name[64], path[128] = "";
+	pid_t child;
+
+	(void)snprintf(name, sizeof(name), "vmv-test-%d.service", (int)getpid());
+	child = enter_network() ? listen_in_cgroup(path, sizeof(path), name, 80) : 0;
+	if (!child) {
+		SAY_SKIPPED("no network namespace or no control group of our own");
+		return;
+	}
+	ck_assert_int_eq(vmv_root_open(&root, "/", &err), 0);
+	blind = root;
+	blind.proc = fx.root.proc;
+	reading_up(&r, &blind);
+	reading_ok(&r);
+	ck_assert_int_eq(kill(child, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(child, NULL, 0), child);
+	ck_assert_int_eq(rmdir(path), 0);
+	s = reading_row(&r, "tcp:80");
+	ck_assert(s->pid == VMV_UNSET);
+	ck_assert_str_eq(s->comm, "");
+	ck_assert_uint_eq(s->uid, getuid());
+	if (s->unit[0])
+		ck_assert_str_eq(s->unit, name);
+	else
+		SAY_SKIPPED("this kernel does not tell the control group of a socket");
+	reading_down(&r);
+	vmv_root_close(&root);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("socket");
@@ -652,10 +1064,17 @@ int main(void)
 	tcase_add_test(tc, the_search_works_in_slices_of_processes);
 	tcase_add_test(tc, the_search_stops_within_a_process_with_many_descriptors);
 	tcase_add_test(tc, a_state_can_be_closed_in_the_midst_of_a_search);
+	tcase_add_test(tc, a_new_reading_begins_anew_wherever_the_last_one_was);
+	tcase_add_test(tc, an_owner_that_ended_meanwhile_is_unknown);
+	tcase_add_test(tc, the_user_is_that_of_the_socket_which_the_owner_has);
 	tcase_add_test(tc, many_ports_are_delivered_in_slices);
 	tcase_add_test(tc, live_our_ports_are_there_with_us_as_owner);
 	tcase_add_test(tc, live_a_socket_that_was_handed_on_has_a_new_owner);
 	tcase_add_test(tc, live_no_free_descriptor_fails_the_reading);
+	tcase_add_test(tc, live_netlink_and_tables_say_the_same);
+	tcase_add_test(tc, live_without_connections_there_is_no_walk);
+	tcase_add_test(tc, live_one_walk_serves_both_groups);
+	tcase_add_test(tc, live_the_unit_of_a_socket_whose_process_is_not_visible);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

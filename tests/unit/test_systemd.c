@@ -49,8 +49,7 @@ static void down(void)
 	"unit a.service loaded failed failed\nunit ssh.service loaded active running\n" \
 	"unit x.service not-found inactive dead\n"
 
-/* -- parse --------------------------------------------------------------------------------------
- */
+/* -- parse ------------------------------------------------------------------------------------- */
 
 START_TEST(the_answer_is_taken_apart)
 {
@@ -176,8 +175,7 @@ START_TEST(units_are_bounded)
 }
 END_TEST
 
-/* -- a reading ----------------------------------------------------------------------------------
- */
+/* -- a reading --------------------------------------------------------------------------------- */
 
 static int read_systemd(void)
 {

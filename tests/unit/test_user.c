@@ -51,8 +51,7 @@ static const struct vmv_user_sample *row(const char *id)
 	return s;
 }
 
-/* -- the login manager --------------------------------------------------------------------------
- */
+/* -- the login manager ------------------------------------------------------------------------- */
 
 #define TWO                                                                                       \
 	"session 3\nuser alice\ntty pts/0\nfrom fe80::1%eth0\nservice sshd\ntype tty\npid 1234\n" \
@@ -146,8 +145,7 @@ START_TEST(sessions_are_bounded)
 }
 END_TEST
 
-/* -- utmp ---------------------------------------------------------------------------------------
- */
+/* -- utmp -------------------------------------------------------------------------------------- */
 
 static struct utmpx record(short type, int pid, const char *line, const char *user,
 			   const char *host, int64_t s)
@@ -351,8 +349,7 @@ START_TEST(links_out_of_a_recorded_tree_are_not_followed)
 }
 END_TEST
 
-/* -- which of the two ---------------------------------------------------------------------------
- */
+/* -- which of the two -------------------------------------------------------------------------- */
 
 static void put_one_in_utmp(void)
 {
@@ -431,8 +428,7 @@ START_TEST(neither_of_the_two_is_enoent)
 }
 END_TEST
 
-/* -- live ---------------------------------------------------------------------------------------
- */
+/* -- live -------------------------------------------------------------------------------------- */
 
 START_TEST(the_system_we_run_on_is_understood)
 {

@@ -1,0 +1,74 @@
+#ifdef HAVE_LIBSYSTEMD
+
+#include "helper/bus.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+
+/* What it means for us that nobody is there; the bus has several words for it. */
+static int result(int r)
+{
+	switch (r) {
+	case -ECONNREFUSED: /* a socket that was left behind */
+	case -EHOSTUNREACH: /* ServiceUnknown */
+	case -ENXIO:	    /* NameHasNoOwner */
+		return -ENOENT;
+	default:
+		return r < 0 ? r : 0;
+	}
+}
+
+int vmv_bus_open(struct vmv_bus *ret, const char *name)
+{
+	sd_bus *bus;
+	int r = sd_bus_open_system(&bus);
+
+	if (r < 0)
+		return result(r);
+	*ret = (struct vmv_bus){
+		.bus = bus,
+		.name = name,
+		.until_ms = vmv_mono_ms(&vmv_clock_system) + VMV_BUS_DEADLINE_MS,
+	};
+	return 0;
+}
+
+void vmv_bus_close(struct vmv_bus *b)
+{
+	sd_bus_flush_close_unref(b->bus); /* takes NULL */
+	b->bus = NULL;
+}
+
+int vmv_bus_new_call(struct vmv_bus *b, const char *path, const char *interface, const char *member,
+		     sd_bus_message **ret)
+{
+	sd_bus_message *m;
+	int r = sd_bus_message_new_method_call(b->bus, &m, b->name, path, interface, member);
+
+	if (r < 0)
+		return r;
+	r = sd_bus_message_set_auto_start(m, 0);
+	if (r < 0) {
+		sd_bus_message_unref(m);
+		return r;
+	}
+	*ret = m;
+	return 0;
+}
+
+int vmv_bus_send(struct vmv_bus *b, sd_bus_message *call, sd_bus_message **ret)
+{
+	uint64_t now_ms = vmv_mono_ms(&vmv_clock_system);
+	int r = -ETIMEDOUT;
+
+	if (now_ms < b->until_ms)
+		r = sd_bus_call(b->bus, call, (b->until_ms - now_ms) * 1000, NULL, ret);
+	sd_bus_message_unref(call);
+	return result(r);
+}
+
+#else
+/* ISO C wants something in each file. */
+typedef int vmv_bus_is_not_built;
+#endif

@@ -1,0 +1,34 @@
+/* Questions to services on the system bus (libsystemd), each within a time. */
+#ifndef VMV_HELPER_BUS_H
+#define VMV_HELPER_BUS_H
+
+#include <stdint.h>
+#include <systemd/sd-bus.h>
+
+#define VMV_BUS_DEADLINE_MS 5000 /* for all calls of one connection together */
+
+struct vmv_bus {
+	sd_bus *bus;	   /* owned */
+	const char *name;  /* of the service; borrowed */
+	uint64_t until_ms; /* monotonic */
+};
+
+/* Each returns 0 or negative errno: -ENOENT when there is no bus, or nobody with that name on it
+ * (it is not started for us); -ETIMEDOUT; what the service said. */
+int vmv_bus_open(struct vmv_bus *ret, const char *name);
+void vmv_bus_close(struct vmv_bus *b); /* may be one that was never opened, all zero */
+
+/* Sends the call, which vmv_bus_new_call made, and waits. Takes call. *ret is new:
+ * sd_bus_message_unref.
+ */
+int vmv_bus_new_call(struct vmv_bus *b, const char *path, const char *interface, const char *member,
+		     sd_bus_message **ret);
+int vmv_bus_send(struct vmv_bus *b, sd_bus_message *call, sd_bus_message **ret);
+
+/* For VMV_CLEANUP. */
+static inline void vmv_bus_message_unrefp(sd_bus_message **m)
+{
+	sd_bus_message_unref(*m);
+}
+
+#endif
