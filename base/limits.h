@@ -79,6 +79,7 @@
 #define VMV_METRICS_ADDRESSES  16
 #define VMV_METRICS_PORTS      1000
 #define VMV_PROCESS_LIST_MAX   2000
+#define VMV_STATE_JOBS	       64  /* listed by GetState; further ones are not */
 #define VMV_CMDLINE_MAX	       512 /* characters on the wire */
 
 /* What the helper answers. */
