@@ -11,7 +11,7 @@ def checks_of(host):
 
 @pytest.fixture
 def recorded(start, tree):
-    (tree / "run").mkdir()
+    (tree / "run").mkdir(exist_ok=True)
     return start.host(start("--root", str(tree), "--interval", "3600"))
 
 
@@ -51,7 +51,7 @@ def test_each_answer_is_of_a_reading_of_its_own(recorded, tree):
 
 
 def test_changes_are_logged_when_a_second_evaluation_agrees(start, tree):
-    (tree / "run").mkdir()
+    (tree / "run").mkdir(exist_ok=True)
     agent = start("--root", str(tree), "--interval", "3600")
     host = start.host(agent)
     first = checks_of(host)["reboot_required"]
