@@ -28,6 +28,8 @@ DRIFT = {
     "node_load1": 0.2, "node_load5": 0.2, "node_load15": 0.2,
     "node_entropy_available_bits": 1.0,
 }
+# What the programs of a busy machine do between two looks.
+RESTLESS = {"node_processes_state": 20, "node_procs_running": 20, "node_procs_blocked": 20}
 # The exporter is asked over a connection of its own, which it counts: both ends are here.
 OWN_CONNECTION = {
     "node_netstat_Tcp_CurrEstab": 2, "node_sockstat_TCP_alloc": 2, "node_sockstat_TCP_inuse": 2,
@@ -130,7 +132,7 @@ def match(labels, candidates):
 
 def is_between(value, a, b, name):
     low, high = min(a, b), max(a, b)
-    slack = DRIFT.get(name, 0) * max(abs(low), abs(high)) + 1e-6 * abs(high) + 1e-9 + OWN_CONNECTION.get(name, 0)
+    slack = DRIFT.get(name, 0) * max(abs(low), abs(high)) + 1e-6 * abs(high) + 1e-9 + OWN_CONNECTION.get(name, 0) + RESTLESS.get(name, 0)
     return low - slack <= value <= high + slack
 
 
