@@ -5,15 +5,20 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
 
-/* What it means for us that nobody is there; the bus has several words for it. */
-static int result(int r)
+/* What it means for us that nobody is there; the bus has several words for it. The service manager
+ * itself is only late then, where it runs the system: early in the boot it is not on the bus yet.
+ */
+static int result(int r, const char *name)
 {
 	switch (r) {
+	case -ENOENT:
 	case -ECONNREFUSED: /* a socket that was left behind */
 	case -EHOSTUNREACH: /* ServiceUnknown */
 	case -ENXIO:	    /* NameHasNoOwner */
-		return -ENOENT;
+		return strcmp(name, VMV_BUS_SYSTEMD) == 0 && sd_booted() > 0 ? -EHOSTDOWN : -ENOENT;
 	default:
 		return r < 0 ? r : 0;
 	}
@@ -25,7 +30,7 @@ int vmv_bus_open(struct vmv_bus *ret, const char *name)
 	int r = sd_bus_open_system(&bus);
 
 	if (r < 0)
-		return result(r);
+		return result(r, name);
 	*ret = (struct vmv_bus){
 		.bus = bus,
 		.name = name,
@@ -65,7 +70,7 @@ int vmv_bus_send(struct vmv_bus *b, sd_bus_message *call, sd_bus_message **ret)
 	if (now_ms < b->until_ms)
 		r = sd_bus_call(b->bus, call, (b->until_ms - now_ms) * 1000, NULL, ret);
 	sd_bus_message_unref(call);
-	return result(r);
+	return result(r, b->name);
 }
 
 #else
