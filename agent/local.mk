@@ -22,7 +22,7 @@ agent_libagent_a_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' \
 
 agent_libs = agent/libagent.a commands/libcommands.a reports/libreports.a \
 	collectors/libcollectors.a exec/libexec.a virtio/libvirtio.a watch/libwatch.a proto/libproto.a \
-	base/libbase.a $(EVENT_LIBS) $(JSONC_LIBS) $(LIBUDEV_LIBS) $(MNL_LIBS) $(INIH_LIBS) $(NETTLE_LIBS)
+	base/libbase.a $(EVENT_LIBS) $(JSONC_LIBS) $(LIBUDEV_LIBS) $(MNL_LIBS) $(INIH_LIBS) $(NETTLE_LIBS) -lm
 
 sbin_PROGRAMS += vmvitalsd
 vmvitalsd_SOURCES = agent/main.c

@@ -42,6 +42,16 @@ int vmv_parse_u64(const char *s, uint64_t *ret, const char **end)
 	return parse_base(s, 10, ret, end);
 }
 
+int vmv_parse_count(const char *s, uint64_t *ret, const char **end)
+{
+	uint64_t v;
+	int r = parse_base(s, 10, &v, end);
+
+	if (r == 0)
+		*ret = v > INT64_MAX ? VMV_UNSET : v;
+	return r;
+}
+
 int vmv_parse_hex(const char *s, uint64_t *ret, const char **end)
 {
 	return parse_base(s, 16, ret, end);
@@ -92,6 +102,18 @@ bool vmv_counter_delta(uint64_t before, uint64_t now, uint64_t *ret)
 	if (before == VMV_UNSET || now == VMV_UNSET || now < before)
 		return false;
 	*ret = now - before;
+	return true;
+}
+
+bool vmv_counter_delta32(uint64_t before, uint64_t now, uint64_t most, uint64_t *ret)
+{
+	uint32_t wrapped = (uint32_t)now - (uint32_t)before;
+
+	if (vmv_counter_delta(before, now, ret))
+		return true;
+	if (before > UINT32_MAX || now > UINT32_MAX || wrapped > most)
+		return false;
+	*ret = wrapped;
 	return true;
 }
 

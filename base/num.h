@@ -14,12 +14,20 @@ int vmv_parse_u64(const char *s, uint64_t *ret, const char **end);
 int vmv_parse_i64(const char *s, int64_t *ret, const char **end);
 int vmv_parse_hex(const char *s, uint64_t *ret, const char **end);
 
+/* A number of the kernel's, as vmv_parse_u64. One above INT64_MAX is a sum that ran below zero:
+ * VMV_UNSET. */
+int vmv_parse_count(const char *s, uint64_t *ret, const char **end);
+
 /* "12.34" in units of 10^-decimals: ("12.345", 2) gives 1234; further decimals are cut. */
 int vmv_parse_fixed(const char *s, unsigned decimals, uint64_t *ret, const char **end);
 
 /* now - before for counters. False, and *ret untouched, when either is VMV_UNSET or the
  * counter went backwards (reset, wrap, object re-created): then there is no rate. */
 bool vmv_counter_delta(uint64_t before, uint64_t now, uint64_t *ret);
+
+/* The same for a counter that the kernel keeps in 32 bits: one that is lower than before has
+ * wrapped if that makes a difference of no more than most, else it was reset. */
+bool vmv_counter_delta32(uint64_t before, uint64_t now, uint64_t most, uint64_t *ret);
 
 /* a + b and a * b that stop at VMV_UNSET - 1; VMV_UNSET if either is VMV_UNSET. */
 uint64_t vmv_add_sat(uint64_t a, uint64_t b);

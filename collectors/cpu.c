@@ -102,7 +102,7 @@ static int parse_number(const char *s, uint64_t *ret, const char **end)
 {
 	uint64_t v;
 
-	if (*s != ' ' || vmv_keyed_number(s + strspn(s, " "), &v, &s) < 0 ||
+	if (*s != ' ' || vmv_parse_count(s + strspn(s, " "), &v, &s) < 0 ||
 	    (*s != ' ' && *s != '\n'))
 		return -EINVAL;
 	*ret = v;

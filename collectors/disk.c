@@ -109,7 +109,7 @@ static int parse_columns(const char *s, struct vmv_disk_sample *ret)
 	for (n = 0; n < VMV_COUNTOF(columns); n++)
 		memcpy((char *)&d + columns[n], &v, sizeof(v));
 	for (n = 0; n < VMV_COUNTOF(columns) && s[strspn(s, " ")] != '\n'; n++) {
-		if (vmv_parse_u64(s + strspn(s, " "), &v, &s) < 0 || (*s != ' ' && *s != '\n'))
+		if (vmv_parse_count(s + strspn(s, " "), &v, &s) < 0 || (*s != ' ' && *s != '\n'))
 			return -EINVAL;
 		memcpy((char *)&d + columns[n], &v, sizeof(v));
 	}

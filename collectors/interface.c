@@ -190,6 +190,8 @@ int vmv_interface_read(const struct vmv_root *root, struct vmv_network_sample *r
 	if (dir < 0)
 		return -errno;
 	read_word(dir, "operstate", ret->operstate, sizeof(ret->operstate));
+	if (ret->operstate[0])
+		ret->is_operational = strcmp(ret->operstate, "up") == 0;
 	read_word(dir, "duplex", ret->duplex, sizeof(ret->duplex));
 	read_link_name(dir, "master", ret->master, sizeof(ret->master));
 	ret->index = read_number(dir, "ifindex");

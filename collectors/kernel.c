@@ -33,7 +33,7 @@ static const struct vmv_field fields[] = {
 /* A number that ends at end. */
 static bool parse_number(const char *s, char end, uint64_t *ret, const char **behind)
 {
-	return vmv_keyed_number(s, ret, &s) == 0 && *s == end && (*behind = s + 1);
+	return vmv_parse_count(s, ret, &s) == 0 && *s == end && (*behind = s + 1);
 }
 
 int vmv_file_nr_parse(const char *text, struct vmv_kernel_sample *ret, struct vmv_err *err)

@@ -73,17 +73,6 @@ void vmv_keys_put(void *sample, const struct vmv_field *f, uint64_t v)
 	memcpy((char *)sample + f->offset, &v, sizeof(v));
 }
 
-int vmv_keyed_number(const char *s, uint64_t *ret, const char **end)
-{
-	uint64_t v;
-	int r = vmv_parse_u64(s, &v, end);
-
-	if (r < 0)
-		return r;
-	*ret = v > INT64_MAX ? VMV_UNSET : v;
-	return 0;
-}
-
 /* -- files ------------------------------------------------------------------------------ */
 
 static int read_pieces(int fd, char *buf, size_t cap)

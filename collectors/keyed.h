@@ -26,10 +26,6 @@ const struct vmv_field *vmv_keys_find(const struct vmv_keys *keys, const char *k
 /* Writes to the member of sample that the field stands for, which is a uint64_t. */
 void vmv_keys_put(void *sample, const struct vmv_field *f, uint64_t v);
 
-/* A number of the kernel at s, as vmv_parse_u64. One above INT64_MAX is a sum that ran below zero:
- * VMV_UNSET. */
-int vmv_keyed_number(const char *s, uint64_t *ret, const char **end);
-
 /* vmv_read_fd on *fd, which is opened first while it is -1 (path relative to dirfd). One that
  * failed is closed, but for -EFBIG: the next reading starts anew. The caller closes *fd. */
 int vmv_reread(int *fd, int dirfd, const char *path, char *buf, size_t cap);

@@ -104,7 +104,7 @@ static int parse_line(const char *line, const char *colon, struct vmv_memory_sam
 	if (!f)
 		return 0;
 	unit = f->unit == VMV_UNIT_BYTES ? " kB\n" : "\n";
-	if (vmv_keyed_number(colon + 1 + strspn(colon + 1, " "), &v, &end) < 0 ||
+	if (vmv_parse_count(colon + 1 + strspn(colon + 1, " "), &v, &end) < 0 ||
 	    strncmp(end, unit, strlen(unit)) != 0)
 		return vmv_fail(err, VMV_E_PARSE, EINVAL, "/proc/meminfo: bad '%s' line",
 				f->source);

@@ -127,7 +127,7 @@ static bool parse_value(const char *s, void *sample, const struct vmv_field *f)
 	const char *end;
 	uint64_t v;
 
-	if (vmv_keyed_number(s + is_negative, &v, &end) < 0 || (*end != ' ' && *end != '\n'))
+	if (vmv_parse_count(s + is_negative, &v, &end) < 0 || (*end != ' ' && *end != '\n'))
 		return false;
 	vmv_keys_put(sample, f, is_negative ? VMV_UNSET : v);
 	return true;

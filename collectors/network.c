@@ -37,8 +37,6 @@
 static const struct vmv_field fields[] = {
 	VMV_FIELD(S, mac, "address", NULL, VMV_INFO, VMV_UNIT_NONE, 0, "/sys/class/net/*/address",
 		  "Ethernet address."),
-	VMV_FIELD(S, operstate, "operstate", NULL, VMV_INFO, VMV_UNIT_NONE, 0,
-		  "/sys/class/net/*/operstate", "Operational state as RFC 2863 names it."),
 	VMV_FIELD(S, duplex, "duplex", NULL, VMV_INFO, VMV_UNIT_NONE, 0, "/sys/class/net/*/duplex",
 		  "Mode of the link: full, half or unknown."),
 	VMV_FIELD(S, kind, "kind", NULL, VMV_INFO, VMV_UNIT_NONE, 0,
@@ -46,9 +44,10 @@ static const struct vmv_field fields[] = {
 		  "What it is: bond, vlan, bridge, veth, tun, wireguard, or the bus of a device."),
 	VMV_FIELD(S, master, "master", NULL, VMV_INFO, VMV_UNIT_NONE, 0, "/sys/class/net/*/master",
 		  "The bond or bridge that the interface belongs to."),
-	VMV_FIELD(S, is_up, "node_network_up", NULL, VMV_GAUGE, VMV_UNIT_NONE, 0,
-		  "/sys/class/net/*/flags, operstate",
-		  "1 when the interface is set up and its state is up or unknown, else 0."),
+	GAUGE(is_operational, "node_network_up", "operstate",
+	      "1 when the operational state is up; not for those that have none, like lo."),
+	GAUGE(is_up, "vmvitals_network_up", "flags, operstate",
+	      "1 when the interface is set up and its state is up or unknown, else 0."),
 	VMV_FIELD(S, index, "node_network_iface_id", NULL, VMV_GAUGE, VMV_UNIT_NONE, 0,
 		  "/sys/class/net/*/ifindex", "Index of the interface."),
 	VMV_FIELD(S, is_loopback, "vmvitals_network_loopback", NULL, VMV_GAUGE, VMV_UNIT_NONE, 0,
@@ -103,6 +102,7 @@ static const struct vmv_field fields[] = {
 static const struct vmv_network_sample unknown = {
 	.index = VMV_UNSET,
 	.is_up = VMV_UNSET,
+	.is_operational = VMV_UNSET,
 	.is_loopback = VMV_UNSET,
 	.default_metric = VMV_UNSET,
 	.speed = VMV_UNSET,
@@ -207,7 +207,7 @@ static int parse_netdev_line(const char *line, const char *nl, struct vmv_networ
 		return -EINVAL;
 	s++;
 	for (size_t i = 0; i < N_COLS; i++)
-		if (vmv_parse_u64(skip_blanks(s), &col[i], &s) < 0 || !is_end(*s))
+		if (vmv_parse_count(skip_blanks(s), &col[i], &s) < 0 || !is_end(*s))
 			return -EINVAL;
 	for (size_t i = 0; i < N_COLS; i++)
 		memcpy((char *)ret + columns[i], &col[i], sizeof(col[i]));

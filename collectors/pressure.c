@@ -60,7 +60,7 @@ static bool parse_line(const char *s, struct vmv_pressure_line *ret)
 
 	if (!parse_share(&s, " avg10=", &l.avg10) || !parse_share(&s, " avg60=", &l.avg60) ||
 	    !parse_share(&s, " avg300=", &l.avg300) || strncmp(s, total, sizeof(total) - 1) != 0 ||
-	    vmv_keyed_number(s + sizeof(total) - 1, &l.total, &s) < 0 || (*s != '\n' && *s != ' '))
+	    vmv_parse_count(s + sizeof(total) - 1, &l.total, &s) < 0 || (*s != '\n' && *s != ' '))
 		return false;
 	*ret = l;
 	return true;

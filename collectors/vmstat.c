@@ -106,7 +106,7 @@ static int parse_line(const char *line, struct vmv_vmstat_sample *s, struct vmv_
 
 	if (!f && !whole)
 		return 0;
-	if (line[len] != ' ' || vmv_keyed_number(line + len + 1, &v, &end) < 0 || *end != '\n' ||
+	if (line[len] != ' ' || vmv_parse_count(line + len + 1, &v, &end) < 0 || *end != '\n' ||
 	    (whole && v == VMV_UNSET)) /* of which no sum can be made */
 		return vmv_fail(err, VMV_E_PARSE, EINVAL, "/proc/vmstat: bad '%.*s' line", (int)len,
 				line);

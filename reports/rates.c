@@ -163,6 +163,15 @@ static double since(struct vmv_rates *r, uint64_t before, uint64_t now)
 	return 0.0;
 }
 
+/* The same of one that wraps at 2^32. */
+static double since32(struct vmv_rates *r, uint64_t before, uint64_t now, double most)
+{
+	uint64_t d;
+
+	return vmv_counter_delta32(before, now, (uint64_t)most, &d) ? (double)d
+								    : since(r, before, now);
+}
+
 static double known(uint64_t v)
 {
 	return v == VMV_UNSET ? 0.0 : (double)v;
@@ -245,7 +254,7 @@ static void compute_io(struct vmv_rates *r, const struct vmv_baseline *b, const 
 			since(r, was->write_sectors, d[i].write_sectors) * SECTOR / r->seconds;
 		r->read_ops += since(r, was->reads, d[i].reads) / r->seconds;
 		r->write_ops += since(r, was->writes, d[i].writes) / r->seconds;
-		busy = since(r, was->io_ms, d[i].io_ms) / 10.0 / r->seconds;
+		busy = since32(r, was->io_ms, d[i].io_ms, 1500.0 * r->seconds) / 10.0 / r->seconds;
 		if (busy > 100.0)
 			busy = 100.0;
 		if (!(r->io_utilization >= busy))

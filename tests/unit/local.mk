@@ -95,4 +95,4 @@ tests_unit_test_units_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
 tests_unit_test_units_LDADD = $(LDADD) $(LIBSYSTEMD_LIBS)
 
 AM_CPPFLAGS += $(CHECK_CFLAGS) $(EVENT_CFLAGS) $(JSONC_CFLAGS)
-LDADD = tests/lib/libfixture.a host/libhost.a $(agent_libs) $(CHECK_LIBS) -lm
+LDADD = tests/lib/libfixture.a host/libhost.a $(agent_libs) $(CHECK_LIBS)

@@ -92,26 +92,6 @@ START_TEST(a_value_goes_to_the_member_of_its_field)
 }
 END_TEST
 
-START_TEST(numbers_that_ran_below_zero_are_unknown)
-{
-	const char *text = "9223372036854775807 ", *end;
-	uint64_t v = 5;
-
-	ck_assert_int_eq(vmv_keyed_number(text, &v, &end), 0);
-	ck_assert_uint_eq(v, UINT64_C(9223372036854775807));
-	ck_assert_ptr_eq(end, text + 19);
-	ck_assert_int_eq(vmv_keyed_number("9223372036854775808", &v, NULL), 0);
-	ck_assert(v == VMV_UNSET);
-	ck_assert_int_eq(vmv_keyed_number("18446744073709551612", &v, NULL), 0); /* -4 */
-	ck_assert(v == VMV_UNSET);
-	v = 5;
-	ck_assert_int_eq(vmv_keyed_number("18446744073709551616", &v, NULL), -ERANGE);
-	ck_assert_int_eq(vmv_keyed_number("-1", &v, NULL), -EINVAL);
-	ck_assert_int_eq(vmv_keyed_number("", &v, NULL), -EINVAL);
-	ck_assert_uint_eq(v, 5);
-}
-END_TEST
-
 /* What is looked up by halving must be sorted. */
 START_TEST(the_tables_that_are_searched_are_sorted)
 {
@@ -208,7 +188,6 @@ int main(void)
 	tcase_add_test(tc, a_key_need_not_end_where_its_text_ends);
 	tcase_add_test(tc, a_prefix_has_its_own_keys_only);
 	tcase_add_test(tc, a_value_goes_to_the_member_of_its_field);
-	tcase_add_test(tc, numbers_that_ran_below_zero_are_unknown);
 	tcase_add_loop_test(tc, the_tables_that_are_searched_are_sorted, 0, 4);
 	tcase_add_loop_test(tc, a_file_is_opened_when_it_comes_and_read_from_its_beginning, 0,
 			    (int)VMV_COUNTOF(both));

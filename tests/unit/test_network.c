@@ -107,14 +107,14 @@ START_TEST(numbers_may_follow_the_colon_at_once_and_names_may_have_one)
 
 	ck_assert_int_eq(
 		vmv_netdev_parse(HEADINGS
-				 "  eth0:18446744073709551614 2 3 4 5 6 7 8 9 10 11 12 13 14"
+				 "  eth0:9223372036854775806 2 3 4 5 6 7 8 9 10 11 12 13 14"
 				 " 15 16\n"
 				 "eth0:1:21 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18\n",
 				 keep_dev, &d, &err),
 		0);
 	ck_assert_uint_eq(d.n, 2);
 	ck_assert_str_eq(d.row[0].name, "eth0");
-	ck_assert_uint_eq(d.row[0].rx_bytes, UINT64_C(18446744073709551614));
+	ck_assert_uint_eq(d.row[0].rx_bytes, UINT64_C(9223372036854775806));
 	ck_assert_str_eq(d.row[1].name, "eth0:1");
 	ck_assert_uint_eq(d.row[1].rx_bytes, 21);
 }
@@ -349,12 +349,14 @@ START_TEST(attributes_come_from_sysfs)
 	ck_assert_uint_eq(s->mtu, 1500);
 	ck_assert_str_eq(s->mac, "52:54:00:12:34:56");
 	ck_assert_str_eq(s->operstate, "up");
+	ck_assert_uint_eq(s->is_operational, 1);
 	s = kept_row(&k, "eth1");
 	ck_assert_uint_eq(s->is_up, 0);
 	ck_assert_uint_eq(s->default_metric, 50);
 	ck_assert(s->speed == VMV_UNSET);
 	s = kept_row(&k, "lo");
 	ck_assert_uint_eq(s->is_up, 1); /* "unknown" counts as up */
+	ck_assert_uint_eq(s->is_operational, 0);
 	ck_assert_uint_eq(s->is_loopback, 1);
 	ck_assert_str_eq(s->mac, "");
 	ck_assert(s->speed == VMV_UNSET);

@@ -157,6 +157,43 @@ START_TEST(counters_that_went_backwards_or_are_unknown_have_no_delta)
 }
 END_TEST
 
+START_TEST(numbers_that_ran_below_zero_are_unknown)
+{
+	const char *text = "9223372036854775807 ", *end;
+	uint64_t v = 5;
+
+	ck_assert_int_eq(vmv_parse_count(text, &v, &end), 0);
+	ck_assert_uint_eq(v, UINT64_C(9223372036854775807));
+	ck_assert_ptr_eq(end, text + 19);
+	ck_assert_int_eq(vmv_parse_count("9223372036854775808", &v, NULL), 0);
+	ck_assert(v == VMV_UNSET);
+	ck_assert_int_eq(vmv_parse_count("18446744073709551612", &v, NULL), 0); /* -4 */
+	ck_assert(v == VMV_UNSET);
+	v = 5;
+	ck_assert_int_eq(vmv_parse_count("18446744073709551616", &v, NULL), -ERANGE);
+	ck_assert_int_eq(vmv_parse_count("-1", &v, NULL), -EINVAL);
+	ck_assert_int_eq(vmv_parse_count("", &v, NULL), -EINVAL);
+	ck_assert_uint_eq(v, 5);
+}
+END_TEST
+
+START_TEST(a_counter_of_32_bits_may_wrap)
+{
+	uint64_t d = 7;
+
+	ck_assert(vmv_counter_delta32(UINT32_MAX - 5, 10, 100, &d) && d == 16);
+	ck_assert(vmv_counter_delta32(5, 6, 0, &d) && d == 1); /* no wrap, no bound */
+	ck_assert(vmv_counter_delta32(UINT32_MAX, 0, 1, &d) && d == 1);
+	d = 7;
+	ck_assert(!vmv_counter_delta32(UINT32_MAX - 5, 10, 15, &d)); /* too far: begun anew */
+	ck_assert(!vmv_counter_delta32(5000, 10, 4000, &d));
+	ck_assert(!vmv_counter_delta32(UINT64_C(1) << 32, 10, UINT64_MAX, &d)); /* has more bits */
+	ck_assert(!vmv_counter_delta32(VMV_UNSET, 5, 100, &d));
+	ck_assert(!vmv_counter_delta32(5, VMV_UNSET, 100, &d));
+	ck_assert_uint_eq(d, 7);
+}
+END_TEST
+
 START_TEST(sums_and_products_stop_short_of_unset)
 {
 	const uint64_t most = VMV_UNSET - 1;
@@ -193,6 +230,8 @@ int main(void)
 	tcase_add_test(tc, hexadecimal_in_both_cases_and_without_prefix);
 	tcase_add_loop_test(tc, decimal_fractions_become_whole_units, 0, (int)VMV_COUNTOF(fixed));
 	tcase_add_test(tc, counters_that_went_backwards_or_are_unknown_have_no_delta);
+	tcase_add_test(tc, numbers_that_ran_below_zero_are_unknown);
+	tcase_add_test(tc, a_counter_of_32_bits_may_wrap);
 	tcase_add_test(tc, sums_and_products_stop_short_of_unset);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
