@@ -146,12 +146,7 @@ class Comparison:
 
     def look(self, before, mine, after):
         for name, samples in before.items():
-<<<<<<< HEAD
-            # both tell of their own readings by these names
-            if name in mine and not name.startswith("node_scrape_collector"):
-=======
             if name in mine and not OWN.match(name):
->>>>>>> main
                 self.names.add(name)
                 for labels, value in samples:
                     self.look_at(name, labels, value, mine[name], after.get(name, []))
