@@ -34,11 +34,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SUBSYS		"agent"
-#define STOP_STEP_MS	10    /* while stopping: how often it is looked whether all is done */
-#define FLUSH_MS	500   /* for hosts to take what is queued */
-#define HEALTH_FIRST_MS 10000 /* after a host attached; what is over time begins to count here */
-#define FAILURES	3     /* in a row, then a collector is called failed */
+#define SUBSYS	     "agent"
+#define STOP_STEP_MS 10	 /* while stopping: how often it is looked whether all is done */
+#define FLUSH_MS     500 /* for hosts to take what is queued */
+#define FAILURES     3	 /* in a row, then a collector is called failed */
 
 struct vmv_agent {
 	const struct vmv_options *options;
@@ -311,7 +310,7 @@ static void on_changed(void *arg)
 	if (count_attached(a) == 0)
 		(void)event_del(a->health);
 	else if (!event_pending(a->health, EV_TIMEOUT, NULL))
-		arm(a->health, HEALTH_FIRST_MS);
+		arm(a->health, a->config->health_interval_s * 1000);
 	tell_status(a);
 }
 

@@ -69,10 +69,28 @@ static const char *or_dash(const char *s)
 	return s && *s ? s : "-";
 }
 
+/* Writes each member of an object; nothing when it is none. json-c's own loop is an extension that
+ * not every compiler likes. */
+static void each_member(struct vmv_text *out, struct json_object *obj,
+			void (*put)(struct vmv_text *out, const char *name,
+				    struct json_object *value, void *arg),
+			void *arg)
+{
+	struct json_object_iterator at, end;
+
+	if (!json_object_is_type(obj, json_type_object))
+		return;
+	at = json_object_iter_begin(obj);
+	end = json_object_iter_end(obj);
+	for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at))
+		put(out, json_object_iter_peek_name(&at), json_object_iter_peek_value(&at), arg);
+}
+
 /* -- describe ---------------------------------------------------------------------------------- */
 
-static void put_group(struct vmv_text *out, const char *name, struct json_object *group)
+static void put_group(struct vmv_text *out, const char *name, struct json_object *group, void *arg)
 {
+	(void)arg;
 	put_column(out, name, NAME_COLUMNS);
 	put_column(out, is_true(group, "default") ? "default" : "", 7);
 	put_column(out, or_dash(vmv_json_str(group, "key")), 10);
@@ -81,10 +99,12 @@ static void put_group(struct vmv_text *out, const char *name, struct json_object
 	vmv_text_add(out, "\n");
 }
 
-static void put_action(struct vmv_text *out, const char *name, struct json_object *action)
+static void put_action(struct vmv_text *out, const char *name, struct json_object *action,
+		       void *arg)
 {
 	const char *why = vmv_json_str(action, "disabled_by");
 
+	(void)arg;
 	put_column(out, name, NAME_COLUMNS);
 	put_column(out, or_dash(vmv_json_str(action, "level")), 7);
 	put_member(out, action, "help");
@@ -98,47 +118,40 @@ static void put_action(struct vmv_text *out, const char *name, struct json_objec
 
 void vmv_table_describe(struct json_object *data, struct vmv_text *out)
 {
-	struct json_object *groups = vmv_json_get(data, "groups");
-	struct json_object *actions = vmv_json_get(data, "actions");
-
 	vmv_text_add(out, "schema ");
 	put_member(out, data, "schema");
 	vmv_text_add(out, "\n\nGroups: name, whether it is a default one, what its rows are "
 			  "known by, values in a row\n");
-	if (json_object_is_type(groups, json_type_object)) {
-		json_object_object_foreach(groups, name, group) put_group(out, name, group);
-	}
+	each_member(out, vmv_json_get(data, "groups"), put_group, NULL);
 	vmv_text_add(out, "\nActions: name, level, and by what it is disabled\n");
-	if (json_object_is_type(actions, json_type_object)) {
-		json_object_object_foreach(actions, action_name, action)
-			put_action(out, action_name, action);
-	}
+	each_member(out, vmv_json_get(data, "actions"), put_action, NULL);
 }
 
 /* -- samples ----------------------------------------------------------------------------------- */
 
+static void put_label(struct vmv_text *out, const char *name, struct json_object *value, void *arg)
+{
+	const char **before = arg;
+
+	vmv_text_add(out, *before);
+	(void)vmv_text_guest(out, name, 60);
+	vmv_text_add(out, "=\"");
+	put_scalar(out, value);
+	vmv_text_add(out, "\"");
+	*before = ",";
+}
+
 /* name{k="v"} */
 static void put_metric(struct vmv_text *out, struct json_object *field)
 {
-	struct json_object *labels = vmv_json_get(field, "labels");
-	struct vmv_text t;
 	const char *before = "{";
+	struct vmv_text t;
 
 	vmv_text_init(&t, 1024);
 	(void)vmv_text_guest(&t, vmv_json_str(field, "name"), 200);
-	if (json_object_is_type(labels, json_type_object)) {
-		json_object_object_foreach(labels, key, value)
-		{
-			vmv_text_add(&t, before);
-			(void)vmv_text_guest(&t, key, 60);
-			vmv_text_add(&t, "=\"");
-			put_scalar(&t, value);
-			vmv_text_add(&t, "\"");
-			before = ",";
-		}
-		if (*before == ',')
-			vmv_text_add(&t, "}");
-	}
+	each_member(&t, vmv_json_get(field, "labels"), put_label, &before);
+	if (*before == ',')
+		vmv_text_add(&t, "}");
 	if (t.error == 0 && vmv_buf_add(&t.buf, "", 1) == 0)
 		put_column(out, t.buf.data, METRIC_COLUMNS);
 	vmv_text_free(&t);
@@ -160,9 +173,11 @@ static void put_row(struct vmv_text *out, struct json_object *fields, struct jso
 	}
 }
 
-static void put_samples(struct vmv_text *out, const char *name, struct json_object *description,
-			struct json_object *group)
+/* arg: the groups of Describe. */
+static void put_samples(struct vmv_text *out, const char *name, struct json_object *group,
+			void *arg)
 {
+	struct json_object *description = vmv_json_get(arg, name);
 	struct json_object *rows = vmv_json_get(group, "rows");
 	bool has_id = vmv_json_get(description, "key") != NULL;
 
@@ -185,12 +200,7 @@ static void put_samples(struct vmv_text *out, const char *name, struct json_obje
 
 void vmv_table_samples(struct json_object *groups, struct json_object *data, struct vmv_text *out)
 {
-	struct json_object *samples = vmv_json_get(data, "groups");
-
-	if (!json_object_is_type(samples, json_type_object))
-		return;
-	json_object_object_foreach(samples, name, group)
-		put_samples(out, name, vmv_json_get(groups, name), group);
+	each_member(out, vmv_json_get(data, "groups"), put_samples, groups);
 }
 
 /* -- health ------------------------------------------------------------------------------------ */

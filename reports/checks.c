@@ -312,18 +312,19 @@ static void check_oom(const struct vmv_check *c, const struct vmv_check_input *i
 
 /* -- processor --------------------------------------------------------------------------------- */
 
-/* The place of the mark that the latest one is compared with: the youngest one that is old enough,
- * else the oldest. VMV_CPU_MARKS: there is none. */
-static size_t mark_before(const struct vmv_history *h, size_t latest)
+/* The mark that the latest reading is compared with: the youngest one that is old enough, else the
+ * oldest; NULL: there is none. */
+static const struct vmv_cpu_mark *mark_before(const struct vmv_history *h)
 {
-	size_t found = VMV_CPU_MARKS;
+	const struct vmv_cpu_mark *found = NULL;
 
-	for (size_t k = 1; k < h->n_cpu; k++) {
-		size_t i = (latest + VMV_CPU_MARKS - k) % VMV_CPU_MARKS;
-		uint64_t age_ms = h->cpu[latest].at_ms - h->cpu[i].at_ms;
+	for (size_t k = 1; k <= h->n_cpu; k++) {
+		const struct vmv_cpu_mark *m =
+			&h->cpu[(h->next_cpu + VMV_CPU_MARKS - k) % VMV_CPU_MARKS];
+		uint64_t age_ms = h->now.at_ms - m->at_ms;
 
 		if (age_ms >= CPU_WINDOW_MIN)
-			found = i;
+			found = m;
 		if (age_ms >= CPU_WINDOW_MS)
 			break;
 	}
@@ -333,19 +334,17 @@ static size_t mark_before(const struct vmv_history *h, size_t latest)
 /* A share of all CPU time, in percent, over *ret_s seconds. */
 static double cpu_share(const struct vmv_history *h, bool is_steal, double *ret_s)
 {
-	size_t latest = (h->next_cpu + VMV_CPU_MARKS - 1) % VMV_CPU_MARKS;
-	size_t before = h->n_cpu > 0 ? mark_before(h, latest) : VMV_CPU_MARKS;
+	const struct vmv_cpu_mark *before = mark_before(h), *now = &h->now;
 	uint64_t part, whole;
 	bool is_known;
 
-	if (before == VMV_CPU_MARKS)
+	if (!before)
 		return NONE;
-	is_known = is_steal ? vmv_counter_delta(h->cpu[before].steal, h->cpu[latest].steal, &part)
-			    : vmv_counter_delta(h->cpu[before].busy, h->cpu[latest].busy, &part);
-	if (!is_known || !vmv_counter_delta(h->cpu[before].total, h->cpu[latest].total, &whole) ||
-	    whole == 0)
+	is_known = is_steal ? vmv_counter_delta(before->steal, now->steal, &part)
+			    : vmv_counter_delta(before->busy, now->busy, &part);
+	if (!is_known || !vmv_counter_delta(before->total, now->total, &whole) || whole == 0)
 		return NONE;
-	*ret_s = (double)(h->cpu[latest].at_ms - h->cpu[before].at_ms) / 1000;
+	*ret_s = (double)(now->at_ms - before->at_ms) / 1000;
 	return part < whole ? 100 * (double)part / (double)whole : 100;
 }
 

@@ -38,10 +38,13 @@ struct vmv_verdict {
  * milliseconds of readings, so that a step of the wall clock changes nothing. */
 #define VMV_CPU_MARKS 64
 #define VMV_OOM_MARKS 32
+struct vmv_cpu_mark {
+	uint64_t at_ms, total, busy, steal; /* ticks; steal may be VMV_UNSET */
+};
+
 struct vmv_history {
-	struct {
-		uint64_t at_ms, total, busy, steal; /* ticks */
-	} cpu[VMV_CPU_MARKS];			    /* a ring, at least 10 s between two of them */
+	struct vmv_cpu_mark now;		/* of the latest evaluation */
+	struct vmv_cpu_mark cpu[VMV_CPU_MARKS]; /* before: a ring, 10 s between two of them */
 	size_t n_cpu, next_cpu;
 
 	struct {

@@ -19,11 +19,6 @@ static uint64_t total_of(const struct vmv_cpu_sample *c)
 	return vmv_add_sat(sum, c->steal == VMV_UNSET ? 0 : c->steal);
 }
 
-static void forget_cpu(struct vmv_history *h)
-{
-	h->n_cpu = h->next_cpu = 0;
-}
-
 static void note_cpu(struct vmv_history *h, const struct vmv_stat_sample *s, uint64_t now_ms)
 {
 	size_t last = (h->next_cpu + VMV_CPU_MARKS - 1) % VMV_CPU_MARKS;
@@ -33,13 +28,11 @@ static void note_cpu(struct vmv_history *h, const struct vmv_stat_sample *s, uin
 		return;
 	/* another kernel's counters, or a restored snapshot: what was before means nothing */
 	if (h->n_cpu > 0 && (h->cpu[last].total > total || h->cpu[last].at_ms > now_ms))
-		forget_cpu(h);
+		h->n_cpu = h->next_cpu = 0;
+	h->now = (struct vmv_cpu_mark){ now_ms, total, total - still, s->all.steal };
 	if (h->n_cpu > 0 && now_ms - h->cpu[last].at_ms < CPU_GAP_MS)
 		return;
-	h->cpu[h->next_cpu].at_ms = now_ms;
-	h->cpu[h->next_cpu].total = total;
-	h->cpu[h->next_cpu].busy = total - still;
-	h->cpu[h->next_cpu].steal = s->all.steal;
+	h->cpu[h->next_cpu] = h->now;
 	h->next_cpu = (h->next_cpu + 1) % VMV_CPU_MARKS;
 	if (h->n_cpu < VMV_CPU_MARKS)
 		h->n_cpu++;

@@ -27,10 +27,9 @@ def test_every_check_of_the_protocol_is_answered(host):
 
 
 def test_checks_without_data_are_unknown_with_the_reason(recorded):
-    """Of a recorded system neither pressure nor addresses, units or the clock are known."""
+    """Of a recorded system neither units nor the clock are known, and nothing over time."""
     checks = checks_of(recorded)
-    for name in ("pressure", "critical_services", "clock_sync", "oom_kills", "disk_health", "security_updates",
-                 "cpu_usage", "cpu_steal"):
+    for name in ("critical_services", "clock_sync", "disk_health", "security_updates", "cpu_usage", "cpu_steal"):
         assert (checks[name]["status"], checks[name]["value"]) == ("unknown", None), name
         assert len(checks[name]["message"]) > 10
     assert checks["memory_usage"]["status"] == "passed"
@@ -55,6 +54,7 @@ def test_changes_are_logged_when_a_second_evaluation_agrees(start, tree):
     agent = start("--root", str(tree), "--interval", "3600")
     host = start.host(agent)
     first = checks_of(host)["reboot_required"]
+    time.sleep(0.01)
     (tree / "run/reboot-required").write_text("*** System restart required ***\n")
     (tree / "run/reboot-required.pkgs").write_text("linux-image-6.1\nd\u00e4ten\n")
     check = checks_of(host)["reboot_required"]
@@ -76,12 +76,12 @@ def agent_evaluates_by_itself(start):
     host = start.host(agent)
     state = {c["name"]: c for c in host.data_of("GetState")["collectors"]}
     assert state["vmstat"]["age_ms"] is None  # nobody has asked for it
+    yield 11  # GetState reads nothing: whoever has read it is the agent
+    state = {c["name"]: c for c in host.data_of("GetState")["collectors"]}
+    assert state["vmstat"]["age_ms"] is not None
     yield 11
     state = {c["name"]: c for c in host.data_of("GetState")["collectors"]}
-    assert state["vmstat"]["age_ms"] is not None and state["vmstat"]["age_ms"] < 5000
-    yield 10.5
-    state = {c["name"]: c for c in host.data_of("GetState")["collectors"]}
-    assert state["vmstat"]["age_ms"] < 5000
+    assert state["vmstat"]["age_ms"] < 11000
 
 
 @pytest.mark.meanwhile(by=agent_evaluates_by_itself)
