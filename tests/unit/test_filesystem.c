@@ -575,6 +575,56 @@ START_TEST(what_is_late_of_a_server_does_not_make_a_reading_wait_for_its_others)
 }
 END_TEST
 
+static double ms_since(const struct timespec *begin)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)(now.tv_sec - begin->tv_sec) * 1e3 +
+	       (double)(now.tv_nsec - begin->tv_nsec) / 1e6;
+}
+
+static char *many_servers(unsigned mounts, unsigned servers)
+{
+	size_t len, cap = mounts * 100 + 200;
+	char *text = malloc(cap);
+
+	ck_assert_ptr_nonnull(text);
+	len = (size_t)snprintf(text, cap, ROOT);
+	for (unsigned i = 0; i < mounts; i++)
+		len += (size_t)snprintf(text + len, cap - len,
+					"%u 27 0:%u / /n%u rw - nfs4 server%u:/x%u rw\n", 1000 + i,
+					1000 + i, i, i % servers, i);
+	return text;
+}
+
+/* Each answer wakes the reading, and there are as many answers as mounts. */
+START_TEST(thousands_of_servers_that_are_waited_for_take_little_time)
+{
+	enum { MOUNTS = 4000, WAKES = 20 };
+	struct fake f = { .result = -EAGAIN };
+	char *text = many_servers(MOUNTS, MOUNTS / 2);
+	void *state = live_state(&f, text);
+	struct timespec begin;
+	struct kept k;
+	int r = VMV_WAIT;
+
+	kept_init(&k, &vmv_collector_filesystem);
+	(void)clock_gettime(CLOCK_MONOTONIC, &begin);
+	for (int i = 0; i < WAKES && r == VMV_WAIT; i++)
+		r = read_on(state, &k);
+	ck_assert_msg(ms_since(&begin) < 500, "%.0f ms", ms_since(&begin));
+	f.text = ANSWER;
+	if (r == VMV_WAIT) /* or it has waited as long as it may */
+		r = read_on(state, &k);
+	ck_assert_int_eq(r, 0);
+	ck_assert_uint_eq(k.n, MOUNTS + 1);
+	kept_clear(&k);
+	vmv_collector_filesystem.close(state);
+	free(text);
+}
+END_TEST
+
 /* Whatever ages the asker tells. */
 START_TEST(a_reading_waits_no_longer_than_it_may)
 {
@@ -1025,6 +1075,7 @@ int main(void)
 	tcase_add_test(tc, of_each_server_one_is_asked_first);
 	tcase_add_test(tc, when_one_of_a_server_is_stuck_the_others_are_left_alone);
 	tcase_add_test(tc, what_is_late_of_a_server_does_not_make_a_reading_wait_for_its_others);
+	tcase_add_test(tc, thousands_of_servers_that_are_waited_for_take_little_time);
 	tcase_add_test(tc, a_reading_waits_no_longer_than_it_may);
 	tcase_add_test(tc, a_reading_does_not_wait_for_ever);
 	tcase_add_test(tc, a_recorded_tree_asks_nobody);
