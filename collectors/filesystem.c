@@ -287,6 +287,8 @@ static enum outcome outcome_of(int r, struct vmv_space *space, const char *text)
 		return LATE;
 	if (r == -EBUSY)
 		return BUSY;
+	if (r == -ENOENT) /* no helper, or gone since mountinfo was read: neither is its error */
+		return UNKNOWN;
 	if (r < 0 || vmv_filesystem_parse_answer(text, space) < 0)
 		return FAILED;
 	return space->blocks > 0 ? GOOD : GONE;

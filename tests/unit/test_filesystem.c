@@ -455,7 +455,7 @@ END_TEST
 
 START_TEST(an_error_of_the_asker_is_an_error_of_the_filesystem)
 {
-	static const int errors[] = { EACCES, EIO, ESTALE, ENOENT, EFBIG, EPROTO };
+	static const int errors[] = { EACCES, EIO, ESTALE, EFBIG, EPROTO };
 
 	for (size_t i = 0; i < VMV_COUNTOF(errors); i++) {
 		struct fake f = { .question = "statvfs /nfs", .result = -errors[i] };
@@ -465,6 +465,17 @@ START_TEST(an_error_of_the_asker_is_an_error_of_the_filesystem)
 		check_unknown(&k, "/nfs", 1, 0);
 		kept_clear(&k);
 	}
+}
+END_TEST
+
+START_TEST(without_a_helper_nothing_is_known_of_what_can_hang)
+{
+	struct fake f = { .question = "statvfs /nfs", .result = -ENOENT };
+	struct kept k;
+
+	read_live(&k, &f, NFS);
+	check_unknown(&k, "/nfs", VMV_UNSET, VMV_UNSET);
+	kept_clear(&k);
 }
 END_TEST
 
@@ -1070,6 +1081,7 @@ int main(void)
 	tcase_add_test(tc, a_root_that_can_hang_is_asked_about_as_any_other);
 	tcase_add_test(tc, what_is_stuck_says_so_and_the_others_have_their_sizes);
 	tcase_add_test(tc, an_error_of_the_asker_is_an_error_of_the_filesystem);
+	tcase_add_test(tc, without_a_helper_nothing_is_known_of_what_can_hang);
 	tcase_add_test(tc, whether_one_that_could_not_be_asked_is_stuck_is_unknown);
 	tcase_add_test(tc, a_reading_waits_for_the_answer_and_then_goes_on);
 	tcase_add_test(tc, of_each_server_one_is_asked_first);
