@@ -1,16 +1,19 @@
 #include "agent/agent.h"
 #include "agent/options.h"
 #include "agent/settings.h"
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/log.h"
 
 #include <event2/event.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 /* libevent says on its own what we find out from return values. */
 static void on_libevent(int severity, const char *text)
@@ -30,9 +33,22 @@ static void raise_nofile(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* One that is closed would be the next file or channel that is opened, and what is logged or
+ * printed would go there. They become something that cannot be written to, as they were. */
+static void fill_standard_descriptors(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDONLY); /* no CLOEXEC: children have them, too */
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	vmv_closep(&fd);
+}
+
 static int serve(const struct vmv_options *o, struct vmv_config *config)
 {
 	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+	const struct sigaction usual = { .sa_handler = SIG_DFL };
 	struct vmv_agent *agent;
 	struct vmv_err err = { 0 };
 	int r;
@@ -40,6 +56,8 @@ static int serve(const struct vmv_options *o, struct vmv_config *config)
 	event_set_log_callback(on_libevent);
 	raise_nofile();
 	(void)sigaction(SIGPIPE, &ignore, NULL); /* a write to a peer that left says EPIPE */
+	(void)sigaction(SIGCHLD, &usual,
+			NULL); /* ignored, children could not be told from others */
 	r = vmv_agent_new(&agent, o, config, secure_getenv("INFINIBAY_VM_ID"), &err);
 	if (r == 0) {
 		r = o->mode == VMV_MODE_ONCE ? vmv_agent_once(agent, stdout, &err)
@@ -75,6 +93,7 @@ int main(int argc, char **argv)
 	struct vmv_options o;
 	int status = EXIT_SUCCESS;
 
+	fill_standard_descriptors();
 	vmv_log_open("vmvitalsd");
 	if (vmv_options_parse(&o, argc, argv) < 0) {
 		(void)fprintf(stderr, "Try 'vmvitalsd --help'.\n");

@@ -73,6 +73,8 @@
 #define VMV_CRITICAL_UNITS     64	     /* more are a configuration error */
 #define VMV_FAILED_UNITS       256	     /* rows; further ones are only counted */
 #define VMV_SESSIONS_MAX       256	     /* further ones are left out */
+#define VMV_SESSION_ID_MAX     63	     /* bytes; a session with a longer one is left out */
+#define VMV_UNIT_NAME_MAX      255	     /* likewise; the longest that systemd knows */
 #define VMV_UTMP_MAX	       (1 * VMV_MIB) /* a larger file is an error */
 #define VMV_METRICS_MOUNTS     64
 #define VMV_METRICS_INTERFACES 64

@@ -6,6 +6,7 @@
 #include "base/num.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #define MESSAGE_SIZE   1024
+#define LINE_SIZE      (MESSAGE_SIZE + 128) /* a pipe takes up to 4096 at once */
 #define OVERRIDES_MAX  16
 #define SUBSYS_SIZE    24
 #define FIELD_TEXT_MAX 4096
@@ -150,30 +152,37 @@ static bool to_journal(enum vmv_log_level level, const char *subsys, const char 
 	return vmv_journal_send(state.journal, VMV_JOURNAL_SOCKET, all, n) == 0;
 }
 
-/* The stream to journald. While nobody reads there the line is lost: an agent that waits for
- * journald is worse. */
-static void to_stream(enum vmv_log_level level, const char *subsys, const char *message)
+/* While nobody reads what was written (journald, a pipe to a logger that hangs, a terminal that was
+ * stopped) the line is lost: an agent that waits for its log is worse. What poll() calls writable
+ * takes so short a line at once. */
+static void write_line(const char *line, size_t len)
 {
-	char line[MESSAGE_SIZE + SUBSYS_SIZE + 16];
-	int len = snprintf(line, sizeof(line), "<%d>%s: %s", (int)level, subsys, message);
-	size_t n = len < (int)sizeof(line) ? (size_t)len : sizeof(line) - 1;
+	struct pollfd p = { .fd = STDERR_FILENO, .events = POLLOUT };
 
-	line[n++] = '\n';
-	if (send(STDERR_FILENO, line, n, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == ENOTSOCK)
-		(void)!write(STDERR_FILENO, line, n);
+	if (send(STDERR_FILENO, line, len, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 || errno != ENOTSOCK)
+		return;
+	if (poll(&p, 1, 0) == 1 && (p.revents & POLLOUT))
+		(void)!write(STDERR_FILENO, line, len);
+}
+
+static const char *severity(enum vmv_log_level level)
+{
+	if (level <= VMV_LOG_ERROR)
+		return "error: ";
+	return level == VMV_LOG_WARNING ? "warning: " : "";
 }
 
 static void to_stderr(enum vmv_log_level level, const char *subsys, const char *message)
 {
-	if (state.is_journal) {
-		to_stream(level, subsys, message);
-		return;
-	}
-	(void)fprintf(stderr, "%s: %s%s: %s\n", state.identifier,
-		      level <= VMV_LOG_ERROR	 ? "error: "
-		      : level == VMV_LOG_WARNING ? "warning: "
-						 : "",
-		      subsys, message);
+	char line[LINE_SIZE];
+	int len = state.is_journal
+			  ? snprintf(line, sizeof(line), "<%d>%s: %s", (int)level, subsys, message)
+			  : snprintf(line, sizeof(line), "%s: %s%s: %s", state.identifier,
+				     severity(level), subsys, message);
+	size_t n = len < (int)sizeof(line) ? (size_t)len : sizeof(line) - 1;
+
+	line[n++] = '\n';
+	write_line(line, n);
 }
 
 /* Text from outside may be part of a message: it must not forge a second line. */

@@ -106,7 +106,9 @@ struct device {
 	const struct vmv_mount **mounts; /* shortest mount point first */
 	size_t n;
 	const struct vmv_mount *chosen;
-	bool can_hang; /* nothing but the asker may touch it */
+	bool can_hang;	      /* nothing but the asker may touch it */
+	size_t server_len;    /* of the server's name, at the beginning of the source; 0: none */
+	struct device *first; /* of those of the same server; itself without a server */
 	enum outcome outcome;
 	bool is_late;		/* no answer in time; the outcome may be that of the time before */
 	struct vmv_space space; /* when GOOD */
@@ -285,6 +287,8 @@ static enum outcome outcome_of(int r, struct vmv_space *space, const char *text)
 		return LATE;
 	if (r == -EBUSY)
 		return BUSY;
+	if (r == -ENOENT) /* no helper, or gone since mountinfo was read: neither is its error */
+		return UNKNOWN;
 	if (r < 0 || vmv_filesystem_parse_answer(text, space) < 0)
 		return FAILED;
 	return space->blocks > 0 ? GOOD : GONE;
@@ -305,17 +309,47 @@ static size_t server_len(const struct vmv_mount *m)
 	return end ? (size_t)(end - m->source) + 1 : 0;
 }
 
-/* The first in the list that is of the same server as d; d itself when it is that. */
-static struct device *first_of_server(struct filesystem_state *st, struct device *d)
+/* Those of one server side by side, in the order of the list. */
+static int by_server(const void *a, const void *b)
 {
-	size_t len = server_len(d->chosen);
+	const struct device *x = *(const struct device *const *)a;
+	const struct device *y = *(const struct device *const *)b;
+	int r = strcmp(x->chosen->type, y->chosen->type);
 
-	for (struct device *o = st->devices; len > 0 && o < d; o++)
-		if (o->can_hang && strcmp(o->chosen->type, d->chosen->type) == 0 &&
-		    server_len(o->chosen) == len &&
-		    memcmp(o->chosen->source, d->chosen->source, len) == 0)
-			return o;
-	return d;
+	if (r == 0 && x->server_len != y->server_len)
+		return x->server_len < y->server_len ? -1 : 1;
+	if (r == 0)
+		r = memcmp(x->chosen->source, y->chosen->source, x->server_len);
+	return r != 0 ? r : (x > y) - (x < y);
+}
+
+static bool is_same_server(const struct device *a, const struct device *b)
+{
+	return a->server_len == b->server_len && strcmp(a->chosen->type, b->chosen->type) == 0 &&
+	       memcmp(a->chosen->source, b->chosen->source, a->server_len) == 0;
+}
+
+/* There may be thousands of both, so this is found out once for each reading. */
+static int find_servers(struct filesystem_state *st)
+{
+	vmv_autofree struct device **list = calloc(st->n_devices + 1, sizeof(struct device *));
+	size_t n = 0;
+
+	if (!list)
+		return -ENOMEM;
+	for (size_t i = 0; i < st->n_devices; i++) {
+		struct device *d = &st->devices[i];
+
+		d->first = d;
+		d->server_len = d->can_hang ? server_len(d->chosen) : 0;
+		if (d->server_len > 0)
+			list[n++] = d;
+	}
+	qsort(list, n, sizeof(struct device *), by_server);
+	for (size_t i = 1; i < n; i++)
+		if (is_same_server(list[i - 1], list[i]))
+			list[i]->first = list[i - 1]->first;
+	return 0;
 }
 
 static bool has_time(const struct filesystem_state *st)
@@ -351,9 +385,10 @@ static void ask(const struct filesystem_state *st, struct vmv_asker *asker, stru
 
 /* One filesystem of each server is asked first: when the server is down, each that is asked holds a
  * process, and there are few. */
-static void ask_after_first(struct filesystem_state *st, struct vmv_asker *asker, struct device *d)
+static void ask_after_first(const struct filesystem_state *st, struct vmv_asker *asker,
+			    struct device *d)
 {
-	const struct device *first = first_of_server(st, d);
+	const struct device *first = d->first;
 
 	if (first != d && first->outcome == PENDING)
 		return;
@@ -584,6 +619,8 @@ static int begin_reading(struct filesystem_state *st, const struct vmv_root *roo
 	if (!list_wanted(st))
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	choose_all(st);
+	if (find_servers(st) < 0)
+		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	return 0;
 }
 

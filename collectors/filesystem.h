@@ -33,7 +33,7 @@ struct vmv_space {
  * Types that can hang, and all that is mounted below them, are asked through root->asker: the
  * reading waits up to VMV_ASK_WAIT_MS for answers, takes one of the last minute when the new one is
  * late, and knows no size otherwise. While one of a server is stuck its others are not asked: stuck
- * is unknown then, and device_error 1. Without an asker, and in a recorded tree, neither size nor
+ * is unknown then, and device_error 1. Without an asker or helper, and in a recorded tree, neither size nor
  * stuck nor device_error of these is known. */
 extern const struct vmv_collector vmv_collector_filesystem;
 

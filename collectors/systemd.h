@@ -2,6 +2,7 @@
 #ifndef VMV_COLLECTORS_SYSTEMD_H
 #define VMV_COLLECTORS_SYSTEMD_H
 
+#include "base/limits.h"
 #include "collectors/collector.h"
 
 #include <stddef.h>
@@ -47,7 +48,7 @@ struct vmv_unit_sample {
 extern const struct vmv_collector vmv_collector_systemd;
 extern const struct vmv_collector vmv_collector_unit;
 
-#define VMV_UNIT_NAME_SIZE 256 /* systemd's own bound, NUL included */
+#define VMV_UNIT_NAME_SIZE (VMV_UNIT_NAME_MAX + 1)
 
 struct vmv_unit_state {
 	char name[VMV_UNIT_NAME_SIZE];

@@ -2,6 +2,7 @@
 #ifndef VMV_COLLECTORS_USER_H
 #define VMV_COLLECTORS_USER_H
 
+#include "base/limits.h"
 #include "collectors/collector.h"
 
 #include <stdbool.h>
@@ -25,7 +26,7 @@ struct vmv_user_sample {
 extern const struct vmv_collector vmv_collector_user;
 
 struct vmv_session {
-	char id[64];
+	char id[VMV_SESSION_ID_MAX + 1];
 	struct vmv_user_sample sample;
 };
 

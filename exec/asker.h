@@ -11,11 +11,13 @@ struct event_base;
 struct vmv_ask_pool;
 struct vmv_clock;
 
-/* Who is told what; both may be NULL. They are never called from within ask(), and may call it. */
+/* Who is told what; both may be NULL. Neither is called from within ask(). */
 struct vmv_ask_calls {
-	/* Something has an answer, or none within the deadline: those who wait may go on. */
+	/* Something has an answer, or none within the deadline: those who wait may go on:
+	 * this may call ask(). */
 	void (*wake)(void *arg);
-	/* A question became stuck after waited_ms, or is so no longer. */
+	/* A question became stuck after waited_ms, or is so no longer. This may not call ask(),
+	 * which changes what is being gone through. */
 	void (*stuck)(void *arg, const char *question, bool is_stuck, uint64_t waited_ms);
 };
 

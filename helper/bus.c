@@ -24,25 +24,61 @@ static int result(int r, const char *name)
 	}
 }
 
+/* Microseconds; 0 when there is no time left. */
+static uint64_t time_left(const struct vmv_bus *b)
+{
+	uint64_t now_ms = vmv_mono_ms(&vmv_clock_system);
+
+	return now_ms < b->until_ms ? (b->until_ms - now_ms) * 1000 : 0;
+}
+
+/* A call would do this by itself, but wait for it as long as the library thinks fit: 90 s. */
+static int log_in(struct vmv_bus *b)
+{
+	int r;
+
+	while ((r = sd_bus_is_ready(b->bus)) == 0) {
+		uint64_t us = time_left(b);
+
+		if (us == 0)
+			return -ETIMEDOUT;
+		r = sd_bus_process(b->bus, NULL);
+		if (r == 0)
+			r = sd_bus_wait(b->bus, us);
+		if (r < 0 && r != -EINTR)
+			return r;
+	}
+	return r < 0 ? r : 0;
+}
+
 int vmv_bus_open(struct vmv_bus *ret, const char *name)
 {
-	sd_bus *bus;
-	int r = sd_bus_open_system(&bus);
-
-	if (r < 0)
-		return result(r, name);
-	*ret = (struct vmv_bus){
-		.bus = bus,
+	struct vmv_bus b = {
 		.name = name,
 		.until_ms = vmv_mono_ms(&vmv_clock_system) + VMV_BUS_DEADLINE_MS,
 	};
+	int r = sd_bus_open_system(&b.bus);
+
+	if (r >= 0)
+		r = log_in(&b);
+	if (r < 0) {
+		vmv_bus_close(&b);
+		return result(r, name);
+	}
+	*ret = b;
 	return 0;
 }
 
+/* Nothing is left to be sent that anybody waits for; flushing would wait without a bound. */
 void vmv_bus_close(struct vmv_bus *b)
 {
-	sd_bus_flush_close_unref(b->bus); /* takes NULL */
+	sd_bus_close_unref(b->bus); /* takes NULL */
 	b->bus = NULL;
+}
+
+bool vmv_bus_is_open(const struct vmv_bus *b)
+{
+	return sd_bus_is_open(b->bus) > 0;
 }
 
 int vmv_bus_new_call(struct vmv_bus *b, const char *path, const char *interface, const char *member,
@@ -64,11 +100,9 @@ int vmv_bus_new_call(struct vmv_bus *b, const char *path, const char *interface,
 
 int vmv_bus_send(struct vmv_bus *b, sd_bus_message *call, sd_bus_message **ret)
 {
-	uint64_t now_ms = vmv_mono_ms(&vmv_clock_system);
-	int r = -ETIMEDOUT;
+	uint64_t us = time_left(b);
+	int r = us > 0 ? sd_bus_call(b->bus, call, us, NULL, ret) : -ETIMEDOUT;
 
-	if (now_ms < b->until_ms)
-		r = sd_bus_call(b->bus, call, (b->until_ms - now_ms) * 1000, NULL, ret);
 	sd_bus_message_unref(call);
 	return result(r, b->name);
 }

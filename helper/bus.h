@@ -2,11 +2,12 @@
 #ifndef VMV_HELPER_BUS_H
 #define VMV_HELPER_BUS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <systemd/sd-bus.h>
 
 #define VMV_BUS_SYSTEMD	    "org.freedesktop.systemd1"
-#define VMV_BUS_DEADLINE_MS 5000 /* for all calls of one connection together */
+#define VMV_BUS_DEADLINE_MS 5000 /* for connecting and all calls together */
 
 struct vmv_bus {
 	sd_bus *bus;	   /* owned */
@@ -19,6 +20,9 @@ struct vmv_bus {
  * will come; -ETIMEDOUT; what the service said. */
 int vmv_bus_open(struct vmv_bus *ret, const char *name);
 void vmv_bus_close(struct vmv_bus *b); /* may be one that was never opened, all zero */
+
+/* False once the connection is lost, which makes all calls fail. */
+bool vmv_bus_is_open(const struct vmv_bus *b);
 
 /* Sends the call, which vmv_bus_new_call made, and waits. Takes call. *ret is new:
  * sd_bus_message_unref.

@@ -4,6 +4,7 @@
 #include "helper/question.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +112,15 @@ static bool is_asker(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_SEQPACKET;
 }
 
+/* An agent that died before it could be said that this is to be known, closed its end before that.
+ * A question that is still to be read would be asked for nobody, and could hang for ever. */
+static bool is_left(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = 0 };
+
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLHUP);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "--help") == 0) {
@@ -127,6 +137,8 @@ int main(int argc, char **argv)
 	}
 	/* it ends with its socket, too, but not while a question hangs */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (is_left(STDIN_FILENO))
+		return EXIT_SUCCESS;
 #ifdef SYS_close_range
 	/* what the agent was given without CLOEXEC and does not know of */
 	(void)syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0);

@@ -93,7 +93,7 @@ static int add_unit(struct units *u, const struct unit *unit)
 	int len = snprintf(line, sizeof(line), "unit %s %.31s %.31s %.31s\n", unit->name,
 			   word(unit->load), word(unit->active), word(unit->sub));
 
-	if (strpbrk(unit->name, " \n") || len >= (int)sizeof(line))
+	if (!*unit->name || strpbrk(unit->name, " \n") || strlen(unit->name) > VMV_UNIT_NAME_MAX)
 		return 0;
 	return vmv_buf_add(u->text, line, (size_t)len);
 }
@@ -196,7 +196,8 @@ static int add_named_singly(struct units *u)
 		char *one[] = { u->names[i], NULL };
 
 		r = add_named(u, one);
-		if (r < 0 && r != -ETIMEDOUT && r != -ENOENT && r != -EFBIG)
+		if (r < 0 && r != -ETIMEDOUT && r != -ENOENT && r != -EFBIG &&
+		    vmv_bus_is_open(&u->bus))
 			r = add_unit(u, &refused);
 	}
 	return r;

@@ -119,6 +119,17 @@ static int get_session(struct vmv_bus *b, const char *path, struct session *ret)
 	return r < 0 ? r : read_properties(reply, ret);
 }
 
+/* One that could not be told in a line of its own. */
+static bool is_good_id(const char *id)
+{
+	size_t len = strlen(id);
+
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)id[i] < ' ')
+			return false;
+	return len > 0 && len <= VMV_SESSION_ID_MAX;
+}
+
 /* Others are greeters, lock screens and managers; one that is closing is left by its user. */
 static bool is_login(const struct session *s)
 {
@@ -126,6 +137,7 @@ static bool is_login(const struct session *s)
 	       strcmp(s->state, "closing") != 0;
 }
 
+/* value: under VALUE_SIZE bytes */
 static int add_line(struct vmv_buf *b, const char *key, const char *value)
 {
 	char line[VALUE_SIZE + 32];
@@ -166,9 +178,10 @@ static int take_session(struct vmv_bus *bus, const char *id, const char *path, s
 {
 	struct session s;
 	size_t len = ret->len;
-	int r = get_session(bus, path, &s);
+	int r = is_good_id(id) ? get_session(bus, path, &s) : -EBADMSG;
 
-	if (r == -ETIMEDOUT)
+	/* all that follow would fail, too: a list that is cut is none */
+	if (r == -ETIMEDOUT || r == -ENOENT || !vmv_bus_is_open(bus))
 		return r;
 	if (r < 0 || !is_login(&s))
 		return 0; /* closed since it was listed */

@@ -6,11 +6,26 @@ import socket
 import time
 
 import pytest
-from harness import DEADLINE, QUIET, HungUp, command, run_agent, wait_for
+from harness import DEADLINE, QUIET, Host, HungUp, command, run_agent, wait_for
 from test_queue import fill_until_stuck
 
 
 # -- the end ---------------------------------------------------------------------------------------
+
+def test_what_is_logged_goes_to_no_channel_when_standard_error_is_closed(start):
+    path = start.folder / "host"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        agent = start("--interval", "3600", channels=[f"unix-connect:{path}"], preexec_fn=lambda: os.closerange(0, 3))
+        host = Host(listener.accept()[0])
+        start.hosts.append(host)
+        host.greet()
+        for n in range(3):
+            assert os.readlink(f"/proc/{agent.pid}/fd/{n}") == "/dev/null"
+        agent.signal(signal.SIGUSR1)  # it writes its state to the log
+        assert host.ask("Ping")["success"]
+
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_agent_stops_when_asked(start, agent, number):

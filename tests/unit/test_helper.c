@@ -196,6 +196,21 @@ START_TEST(it_dies_with_its_parent)
 }
 END_TEST
 
+/* It was started, but did not come to run before its agent died. */
+START_TEST(a_question_of_an_agent_that_is_gone_is_not_asked)
+{
+	int fds[2];
+	char text[32];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+	ck_assert_int_eq(send(fds[0], "statvfs /", 9, 0), 9);
+	(void)close(fds[0]);
+	ck_assert_int_eq(exit_status(run(NULL, (int[]){ fds[1], -1, 2 })), 0);
+	ck_assert_int_eq(recv(fds[1], text, sizeof(text), MSG_DONTWAIT), 9); /* still there */
+	(void)close(fds[1]);
+}
+END_TEST
+
 static void check_output(const char *option, int fd, int status, const char *expected)
 {
 	char text[4096];
@@ -243,6 +258,7 @@ int main(void)
 	tcase_add_test(tc, bad_questions_are_answered_with_einval);
 	tcase_add_test(tc, it_ends_with_its_socket);
 	tcase_add_test(own, it_dies_with_its_parent);
+	tcase_add_test(own, a_question_of_an_agent_that_is_gone_is_not_asked);
 	tcase_add_test(own, started_by_hand_it_says_what_it_is);
 	suite_add_tcase(s, tc);
 	suite_add_tcase(s, own);

@@ -332,6 +332,23 @@ START_TEST(a_stream_to_the_journal_that_nobody_reads_is_not_waited_for)
 }
 END_TEST
 
+START_TEST(a_pipe_that_nobody_reads_is_not_waited_for)
+{
+	const char *got;
+
+	(void)fcntl(STDERR_FILENO, F_SETFL, 0);
+	(void)alarm(20); /* a log that blocks must fail */
+	for (int i = 0; i < 20000; i++)
+		vmv_log(VMV_LOG_INFO, "session", "x");
+	got = captured();
+	ck_assert_uint_gt(strlen(got), 4096);
+	for (; *got; got += strlen("prog: session: x\n")) /* whole lines only */
+		ck_assert_int_eq(strncmp(got, "prog: session: x\n", 17), 0);
+	vmv_log(VMV_LOG_INFO, "session", "again");
+	ck_assert_str_eq(captured(), "prog: session: again\n");
+}
+END_TEST
+
 static const char *const not_streams[] = { "", ":", "1", "1:", "x:y", "-1:-1", "8:1x" };
 
 START_TEST(a_malformed_journal_stream_is_none)
@@ -363,6 +380,7 @@ int main(void)
 	tcase_add_test(tc, what_the_journal_does_not_take_becomes_a_line);
 	tcase_add_test(tc, lines_for_the_journal_carry_their_priority);
 	tcase_add_test(tc, a_stream_to_the_journal_that_nobody_reads_is_not_waited_for);
+	tcase_add_test(tc, a_pipe_that_nobody_reads_is_not_waited_for);
 	tcase_add_loop_test(tc, a_malformed_journal_stream_is_none, 0,
 			    (int)VMV_COUNTOF(not_streams));
 	suite_add_tcase(s, tc);

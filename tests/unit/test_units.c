@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "collectors/systemd.h"
@@ -21,9 +22,13 @@ static struct vmv_buf text;
 
 #ifdef HAVE_LIBSYSTEMD
 
+#include "helper/bus.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <systemd/sd-bus.h>
 
@@ -144,6 +149,8 @@ struct fake_session {
 
 #define SESSION_PATH "/org/freedesktop/login1/session/"
 
+static char long_id[4000];
+
 static struct fake_session sessions[] = {
 	{ "3", SESSION_PATH "_33", "alice", "pts/0", "", "192.0.2.7", "sshd", "tty", "user",
 	  "active", 1700000000000001, 1234, 0 },
@@ -157,7 +164,14 @@ static struct fake_session sessions[] = {
 	  "active", 1, 6, 0 },
 	/* listed, and gone when it is asked for */
 	{ "7", SESSION_PATH "_37", NULL, "", "", "", "", "", "user", "active", 1, 7, 0 },
+	/* ids that would be taken for something else, or run over what holds them */
+	{ "", SESSION_PATH "_38", "eve", "", "", "", "", "tty", "user", "active", 1, 8, 0 },
+	{ "9\nuser root", SESSION_PATH "_39", "eve", "", "", "", "", "tty", "user", "active", 1, 9,
+	  0 },
+	{ long_id, SESSION_PATH "_3a", "eve", "", "", "", "", "tty", "user", "active", 1, 10, 0 },
 };
+
+static enum { LIVES, SERVICE_DIES, BUS_DIES } fate; /* after sessions were listed */
 
 static int list_sessions(sd_bus_message *call, void *arg, sd_bus_error *error)
 {
@@ -167,13 +181,33 @@ static int list_sessions(sd_bus_message *call, void *arg, sd_bus_error *error)
 	(void)error;
 	(void)sd_bus_message_new_method_return(call, &m);
 	(void)sd_bus_message_open_container(m, 'a', "(susso)");
+	memset(long_id, 'x', sizeof(long_id) - 1);
 	for (size_t i = 0; i < VMV_COUNTOF(sessions); i++)
 		(void)sd_bus_message_append(m, "(susso)", sessions[i].id, 1000u, "user", "seat0",
 					    sessions[i].path);
 	(void)sd_bus_message_close_container(m);
 	(void)sd_bus_send(NULL, m, NULL);
 	sd_bus_message_unref(m);
+	if (fate == SERVICE_DIES) {
+		(void)sd_bus_flush(sd_bus_message_get_bus(call));
+		_exit(0);
+	}
 	return 1;
+}
+
+static int get_class(sd_bus *bus, const char *path, const char *interface, const char *property,
+		     sd_bus_message *reply, void *arg, sd_bus_error *error)
+{
+	const struct fake_session *s = arg;
+
+	(void)bus;
+	(void)path;
+	(void)interface;
+	(void)property;
+	(void)error;
+	if (fate == BUS_DIES)
+		(void)kill(bus_pid, SIGKILL);
+	return sd_bus_message_append(reply, "s", s->class);
 }
 
 static const sd_bus_vtable login_table[] = {
@@ -194,7 +228,7 @@ static const sd_bus_vtable session_table[] = {
 	TEXT("RemoteHost", from),
 	TEXT("Service", service),
 	TEXT("Type", type),
-	TEXT("Class", class),
+	SD_BUS_PROPERTY("Class", "s", get_class, 0, 0),
 	TEXT("State", state),
 	SD_BUS_PROPERTY("Timestamp", "t", NULL, offsetof(struct fake_session, timestamp), 0),
 	SD_BUS_PROPERTY("Leader", "u", NULL, offsetof(struct fake_session, leader), 0),
@@ -440,6 +474,21 @@ START_TEST(sessions_of_users_are_told)
 }
 END_TEST
 
+START_TEST(a_list_that_is_cut_short_is_no_answer)
+{
+	START_OR_SKIP();
+	fate = SERVICE_DIES;
+	start_services();
+	ck_assert_int_eq(vmv_answer_users("", &text), -ENOENT);
+	stop(&bus_pid);
+	stop(&service_pid);
+	ck_assert(start_bus());
+	fate = BUS_DIES;
+	start_services();
+	ck_assert_int_lt(vmv_answer_users("", &text), 0);
+}
+END_TEST
+
 START_TEST(users_is_a_question_of_one_word)
 {
 	ck_assert_int_eq(vmv_answer_users("alice", &text), -EINVAL);
@@ -463,6 +512,21 @@ START_TEST(a_bus_without_those_services_is_enoent)
 }
 END_TEST
 
+/* It takes connections, and nothing else: a bus that was stopped. */
+START_TEST(a_bus_that_hangs_is_not_waited_for_longer_than_was_agreed)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	vmv_autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint64_t began_ms = vmv_mono_ms(&vmv_clock_system);
+
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/bus", fx.dir);
+	ck_assert_int_eq(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	ck_assert_int_eq(listen(fd, 8), 0);
+	ck_assert_int_eq(vmv_answer_units("", &text), -ETIMEDOUT);
+	ck_assert_uint_lt(vmv_mono_ms(&vmv_clock_system) - began_ms, VMV_BUS_DEADLINE_MS + 5000);
+}
+END_TEST
+
 static void add_tests(TCase *tc)
 {
 	tcase_add_checked_fixture(tc, up, down);
@@ -474,9 +538,11 @@ static void add_tests(TCase *tc)
 	tcase_add_test(tc, failed_units_that_find_no_room_are_only_counted);
 	tcase_add_test(tc, too_many_names_are_refused);
 	tcase_add_test(tc, sessions_of_users_are_told);
+	tcase_add_test(tc, a_list_that_is_cut_short_is_no_answer);
 	tcase_add_test(tc, users_is_a_question_of_one_word);
 	tcase_add_test(tc, no_bus_is_enoent);
 	tcase_add_test(tc, a_bus_without_those_services_is_enoent);
+	tcase_add_test(tc, a_bus_that_hangs_is_not_waited_for_longer_than_was_agreed);
 }
 
 #else
