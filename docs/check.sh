@@ -10,5 +10,6 @@ same() { # PART FILE
 	fi
 }
 same metrics docs/METRICS.md
-same help host/metrics_help.inc
+same groups host/groups.inc
+same names host/metrics.inc
 exit $status

@@ -1,4 +1,4 @@
-/* Prints what is written from the field tables: docs/METRICS.md and host/metrics_help.inc. Run by
+/* Prints what is written from the field tables: docs/METRICS.md and the tables of host/. Run by
  * "make update-docs"; "make check" fails when what is checked in differs. */
 #include "base/cleanup.h"
 #include "base/metric.h"
@@ -99,11 +99,15 @@ static void put_literal(const char *text)
 	(void)putchar('"');
 }
 
-static void put_help(void)
+static void put_origin(void)
 {
-	(void)printf(
-		"/* Written by docs/generate.c from the tables in collectors/: make update-docs. "
-		"*/\n");
+	(void)printf("/* Written by docs/generate.c from the tables in collectors/: make "
+		     "update-docs. */\n");
+}
+
+static void put_groups(void)
+{
+	put_origin();
 	for (size_t i = 0; vmv_collectors[i]; i++) {
 		(void)printf("{ \"%s\", ", vmv_collectors[i]->name);
 		put_literal(vmv_collectors[i]->help);
@@ -111,13 +115,44 @@ static void put_help(void)
 	}
 }
 
+/* The info fields of a group without values are labels of the metric that the group stands for. */
+static void put_name(const struct vmv_collector *c, const struct vmv_field *f)
+{
+	char name[256];
+
+	(void)snprintf(name, sizeof(name), "%s%s%s%s", f->name, f->labels ? "{" : "",
+		       f->labels ? f->labels : "", f->labels ? "}" : "");
+	(void)printf("{ \"%s\", ", c->name);
+	put_literal(name);
+	(void)printf(", \"%s\", \"%s\", ", vmv_kind_name(f->kind), vmv_unit_name(f->unit));
+	put_literal(f->help);
+	(void)printf(" },\n");
+}
+
+static void put_names(void)
+{
+	put_origin();
+	for (size_t i = 0; vmv_collectors[i]; i++)
+		for (size_t k = 0; k < vmv_collectors[i]->n_fields; k++)
+			put_name(vmv_collectors[i], &vmv_collectors[i]->fields[k]);
+}
+
 int main(int argc, char **argv)
 {
-	if (argc == 2 && strcmp(argv[1], "metrics") == 0)
-		put_metrics();
-	else if (argc == 2 && strcmp(argv[1], "help") == 0)
-		put_help();
-	else
-		return 64;
-	return fflush(stdout) == 0 ? 0 : 74;
+	static const struct {
+		const char *word;
+		void (*put)(void);
+	} parts[] = {
+		{ "metrics", put_metrics },
+		{ "groups", put_groups },
+		{ "names", put_names },
+	};
+
+	for (size_t i = 0; argc == 2 && i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (strcmp(argv[1], parts[i].word) == 0) {
+			parts[i].put();
+			return fflush(stdout) == 0 ? 0 : 74;
+		}
+	}
+	return 64;
 }

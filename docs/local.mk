@@ -10,5 +10,6 @@ TESTS += docs/check.sh
 .PHONY: update-docs
 update-docs: docs/generate
 	./docs/generate metrics >docs/update.tmp && cp docs/update.tmp '$(srcdir)/docs/METRICS.md'
-	./docs/generate help >docs/update.tmp && cp docs/update.tmp '$(srcdir)/host/metrics_help.inc'
+	./docs/generate groups >docs/update.tmp && cp docs/update.tmp '$(srcdir)/host/groups.inc'
+	./docs/generate names >docs/update.tmp && cp docs/update.tmp '$(srcdir)/host/metrics.inc'
 	rm -f docs/update.tmp

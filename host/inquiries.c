@@ -189,7 +189,7 @@ void vmv_help_samples(struct vmv_text *t)
 		const char *name, *help;
 		bool is_default;
 	} groups[] = {
-#include "host/metrics_help.inc"
+#include "host/groups.inc"
 	};
 
 	vmv_text_add(t, "\nGroups of this version (* those that are read when none is named):\n");

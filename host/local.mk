@@ -5,7 +5,7 @@ host_libhost_a_SOURCES = \
 	host/client.c host/client.h \
 	host/exits.c host/exits.h \
 	host/identity.c host/identity.h \
-	host/inquiries.c host/inquiries.h host/metrics_help.inc \
+	host/inquiries.c host/inquiries.h host/groups.inc host/metrics.inc \
 	host/listing.c host/listing.h \
 	host/options.c host/options.h \
 	host/rates.c host/rates.h \

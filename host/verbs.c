@@ -239,10 +239,34 @@ static enum vmv_exit run_show(const struct vmv_cli *cli)
 	return vmv_cli_print(cli, &t);
 }
 
-/* The paths that are there in any guest; lists have as many elements as the guest. */
+/* With groups: what these hold, under the names that Prometheus knows. */
+static enum vmv_exit run_metrics_or_groups(const struct vmv_cli *cli)
+{
+	return cli->options->n_operands > 1 ? vmv_run_samples(cli) : run_metrics(cli);
+}
+
+static void help_groups(struct vmv_text *t)
+{
+	static const struct {
+		const char *group, *name, *kind, *unit, *help;
+	} all[] = {
+#include "host/metrics.inc"
+	};
+
+	for (size_t i = 0; i < VMV_COUNTOF(all); i++) {
+		if (i == 0 || strcmp(all[i - 1].group, all[i].group) != 0)
+			vmv_text_fmt(t, "\nGroup %s:\n", all[i].group);
+		vmv_text_fmt(t, "  %s  (%s%s%s)\n      %s\n", all[i].name, all[i].kind,
+			     strcmp(all[i].unit, "none") == 0 ? "" : ", ",
+			     strcmp(all[i].unit, "none") == 0 ? "" : all[i].unit, all[i].help);
+	}
+}
+
+/* The paths that are there in any guest; lists have as many elements as the guest. Then the groups.
+ */
 static void help_metrics(struct vmv_text *t)
 {
-	vmv_text_add(t, "\nNames:\n");
+	vmv_text_add(t, "\nNames without a group, those of the message that hosts get:\n");
 	for (size_t i = 0; i < vmv_n_vital_scalars; i++)
 		vmv_text_fmt(t, "  %s\n", vmv_vital_scalars[i].path);
 	for (size_t i = 0; i < vmv_n_vital_lists; i++)
@@ -250,7 +274,7 @@ static void help_metrics(struct vmv_text *t)
 			if (!vmv_vital_lists[i].rows[k].is_key)
 				vmv_text_fmt(t, "  %s[...].%s\n", vmv_vital_lists[i].path,
 					     vmv_vital_lists[i].rows[k].path);
-	vmv_text_add(t, "\nThe names that Prometheus knows are those of 'samples'.\n");
+	help_groups(t);
 }
 
 /* -- the table ----------------------------------------------------------------------- */
@@ -263,8 +287,10 @@ const struct vmv_verb vmv_verbs[] = {
 	  .help = "Check the guest; the exit status is that of a monitoring plugin.",
 	  .run = vmv_run_health },
 	{ .name = "metrics",
-	  .help = "Print every metric, one per line.",
-	  .run = run_metrics,
+	  .help = "Print every metric, one per line; of groups, their raw values.",
+	  .n_operands = 64,
+	  .operands = "[GROUP]...",
+	  .run = run_metrics_or_groups,
 	  .more = help_metrics },
 	{ .name = "ping", .help = "Ask the agent whether it is there.", .run = run_ping },
 	{ .name = "samples",

@@ -105,6 +105,24 @@ def test_metrics_help_lists_names_that_metrics_prints(cli):
     assert len(names) > 10 and set(names) <= printed
 
 
+def test_metrics_help_lists_every_metric_of_the_tables(cli):
+    """With its labels, kind and unit, as the agent describes it."""
+    out = good(cli("metrics", "--help"))
+    groups = json.loads(good(cli("describe", "--json")))["groups"]
+    for name, group in groups.items():
+        part = out[out.index(f"\nGroup {name}:\n"):]
+        for field in group["fields"]:
+            labels = ",".join(f'{k}="{v}"' for k, v in (field.get("labels") or {}).items())
+            words = field["kind"] + ("" if field["unit"] == "none" else f", {field['unit']}")
+            assert f"  {field['name']}{'{' + labels + '}' if labels else ''}  ({words})\n      {field['help']}\n" in part
+
+
+def test_metrics_of_groups_are_their_samples(cli):
+    lines = good(cli("metrics", "load", "memory")).splitlines()
+    assert any("node_load1" in line for line in lines) and any("node_memory_MemTotal_bytes" in line for line in lines)
+    assert cli("metrics", "no_such_group").returncode == 64
+
+
 HEALTH = {"passed": 0, "warning": 1, "failed": 2, "unknown": 3}
 
 
