@@ -521,6 +521,24 @@ START_TEST(a_reading_waits_for_the_answer_and_then_goes_on)
 }
 END_TEST
 
+START_TEST(local_ones_are_looked_at_before_others_are_waited_for)
+{
+	struct fake f = { .question = "statvfs /nfs", .result = -EAGAIN };
+	void *state = live_state(&f, NFS "41 27 8:17 / /disk rw - ext4 /dev/sdb1 rw\n");
+	struct kept k;
+
+	fixture_put(&fx, "disk", "");
+	kept_init(&k, &vmv_collector_filesystem);
+	ck_assert_int_eq(read_on(state, &k), VMV_WAIT);
+	ck_assert_int_eq(unlinkat(fx.root.top, "disk", 0), 0);
+	f.text = ANSWER;
+	ck_assert_int_eq(read_on(state, &k), 0);
+	CHECK_IDS(&k, "/", "/disk", "/nfs");
+	kept_clear(&k);
+	vmv_collector_filesystem.close(state);
+}
+END_TEST
+
 #define SERVERS                                             \
 	ROOT "40 27 0:61 / /n1 rw - nfs4 one:/a rw\n"       \
 	     "41 27 0:62 / /n2 rw - nfs4 one:/b rw\n"       \
@@ -1083,6 +1101,7 @@ int main(void)
 	tcase_add_test(tc, when_one_of_a_server_is_stuck_the_others_are_left_alone);
 	tcase_add_test(tc, what_is_late_of_a_server_does_not_make_a_reading_wait_for_its_others);
 	tcase_add_test(tc, thousands_of_servers_that_are_waited_for_take_little_time);
+	tcase_add_test(tc, local_ones_are_looked_at_before_others_are_waited_for);
 	tcase_add_test(tc, a_reading_waits_no_longer_than_it_may);
 	tcase_add_test(tc, a_reading_does_not_wait_for_ever);
 	tcase_add_test(tc, a_recorded_tree_asks_nobody);
