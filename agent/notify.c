@@ -35,6 +35,19 @@ static socklen_t manager_address(struct sockaddr_un *ret)
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
 }
 
+/* A signal ends a wait with a timeout even where calls are restarted. */
+static ssize_t send_patiently(int fd, const char *message, int flags,
+			      const struct sockaddr_un *address, socklen_t len)
+{
+	ssize_t n;
+
+	do {
+		n = sendto(fd, message, strlen(message), MSG_NOSIGNAL | flags,
+			   (const struct sockaddr *)address, len);
+	} while (n < 0 && errno == EINTR);
+	return n;
+}
+
 /* A new socket each time: the manager may have been restarted, and a service that lives for months
  * tells it something every minute at most. */
 static void tell(int flags, const char *message)
@@ -46,8 +59,7 @@ static void tell(int flags, const char *message)
 	vmv_autoclose int fd = len > 0 ? socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
 
 	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) == 0)
-		(void)sendto(fd, message, strlen(message), MSG_NOSIGNAL | flags,
-			     (const struct sockaddr *)&address, len);
+		(void)send_patiently(fd, message, flags, &address, len);
 	errno = saved;
 }
 

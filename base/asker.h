@@ -12,7 +12,8 @@ struct vmv_asker {
 	 *               call; *ret_age_ms says how old it is: not over max_age_ms
 	 *   -EAGAIN     asked, no answer yet; *ret_age_ms: since when
 	 *   -ETIMEDOUT  no answer within the deadline (VMV_ASK_DEADLINE_MS): stuck; not asked again
-	 *               before that answer comes; *ret_age_ms: since when it was asked
+	 *               before that answer comes, or its process was ended to make room for others;
+	 *               *ret_age_ms: since when it was asked
 	 *   other       what the answer was instead of a text (-EACCES ...), or why it cannot be
 	 *               asked (-ENOENT: no helper program; -EBUSY: too many are stuck) */
 	int (*ask)(struct vmv_asker *self, const char *question, uint32_t max_age_ms,

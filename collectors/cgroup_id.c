@@ -103,17 +103,17 @@ char *vmv_cgroup_unit(const char *path, char *ret, size_t cap)
 
 static struct known *find(struct known *known, size_t n, uint64_t id)
 {
-	struct known *end = known + n;
+	size_t low = 0; /* no pointers: there are none as long as nothing is known */
 
-	while (known < end) {
-		struct known *middle = known + (end - known) / 2;
+	while (low < n) {
+		size_t middle = low + (n - low) / 2;
 
-		if (middle->id == id)
-			return middle;
-		if (middle->id < id)
-			known = middle + 1;
+		if (known[middle].id == id)
+			return &known[middle];
+		if (known[middle].id < id)
+			low = middle + 1;
 		else
-			end = middle;
+			n = middle;
 	}
 	return NULL;
 }

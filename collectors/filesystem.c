@@ -467,6 +467,15 @@ static void look_at_device(const struct filesystem_state *st, const struct vmv_r
 	}
 }
 
+/* At once, not after waiting for the others: the later, the more likely one of the mounts is gone,
+ * and what lies below would be taken for it. */
+static void look_at_all(struct filesystem_state *st, const struct vmv_root *root)
+{
+	for (size_t i = 0; i < st->n_devices; i++)
+		if (!st->devices[i].can_hang)
+			look_at_device(st, root, &st->devices[i]);
+}
+
 /* -- rows -------------------------------------------------------------------------------- */
 
 /* Cut to what fits, between characters. */
@@ -534,14 +543,11 @@ static void fill(const struct device *d, struct vmv_filesystem_sample *ret)
 		put_text(ret->device, sizeof(ret->device), m->source);
 }
 
-static int report(struct filesystem_state *st, const struct vmv_root *root, struct vmv_sink *sink)
+static int report(struct filesystem_state *st, struct vmv_sink *sink)
 {
 	struct vmv_filesystem_sample s;
 	int r = 0;
 
-	for (size_t i = 0; i < st->n_devices; i++)
-		if (!st->devices[i].can_hang)
-			look_at_device(st, root, &st->devices[i]);
 	qsort(st->devices, st->n_devices, sizeof(*st->devices), by_mount_point);
 	for (size_t i = 0; i < st->n_devices && r == 0; i++) {
 		if (st->devices[i].outcome == GONE)
@@ -621,6 +627,7 @@ static int begin_reading(struct filesystem_state *st, const struct vmv_root *roo
 	choose_all(st);
 	if (find_servers(st) < 0)
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
+	look_at_all(st, root);
 	return 0;
 }
 
@@ -637,7 +644,7 @@ static int filesystem_read(void *state, const struct vmv_root *root, struct vmv_
 		return VMV_WAIT;
 	}
 	if (r == 0)
-		r = report(st, root, sink);
+		r = report(st, sink);
 	end_reading(st);
 	return r;
 }

@@ -29,7 +29,8 @@
 #define REAP_MIN_MS  5 /* looking again whether a worker that was let go has ended; doubles */
 #define REAP_MAX_MS  1000
 #define KIND_MAX     (VMV_ASK_WORKERS - 1) /* workers for questions that begin alike */
-#define FREE_MS	     20			   /* at the end, for those that were killed: in all */
+#define ROOM_MS	     10000 /* a stuck question has its worker so long, when others want one */
+#define FREE_MS	     20	   /* at the end, for those that were killed: in all */
 #define NEVER	     UINT64_MAX
 #define ERRNO_MAX    4095
 
@@ -44,6 +45,7 @@ struct question {
 	char *text;
 	uint32_t hash;
 	enum state state;
+	bool is_stuck;	   /* it was, and has had no answer since: it may have been asked again */
 	uint64_t serial;   /* order of the queue */
 	uint64_t asked_ms; /* when what is under way was asked */
 	uint64_t wanted_ms;
@@ -64,6 +66,7 @@ struct worker {
 	struct question *question; /* NULL: idle */
 	uint64_t since_ms;	   /* at this, or idle */
 	bool has_answered;	   /* anything, ever */
+	bool is_evicted;	   /* killed, to make room: not its own fault */
 	/* once let go */
 	uint64_t reap_ms;
 	uint32_t reap_pause_ms;
@@ -192,8 +195,9 @@ static int find_question(struct vmv_ask_pool *p, const char *text, struct questi
 /* Takes the answer. */
 static void settle(struct vmv_ask_pool *p, struct question *q, int result, char *answer)
 {
-	bool was_stuck = q->state == STUCK;
+	bool was_stuck = q->is_stuck;
 
+	q->is_stuck = false;
 	free(q->answer);
 	q->answer = answer;
 	q->result = result;
@@ -289,6 +293,16 @@ static void pause_starts(struct vmv_ask_pool *p, int error)
 	p->start_ms = now_ms(p) + vmv_backoff_next(&p->starts);
 }
 
+/* Still stuck as far as anybody knows, but no worker has it. */
+static void drop(struct question *q)
+{
+	free(q->answer);
+	q->answer = NULL;
+	q->result = -ETIMEDOUT;
+	q->answered_ms = q->asked_ms;
+	q->state = IDLE;
+}
+
 /* It died, or does not keep to the protocol. */
 static void lose(struct worker *w, int error)
 {
@@ -296,13 +310,17 @@ static void lose(struct worker *w, int error)
 	struct question *q = w->question;
 
 	(void)kill(-w->pid, SIGKILL);
-	if (!w->has_answered) /* most likely the next one would end like this, too */
+	if (!w->has_answered &&
+	    !w->is_evicted) /* most likely the next one would end like this, too */
 		pause_starts(p, error);
 	let_go(w);
 	if (!q)
 		return;
 	q->retry_ms = now_ms(p) + vmv_backoff_next(&q->deaths);
-	settle(p, q, error, NULL);
+	if (w->is_evicted)
+		drop(q);
+	else
+		settle(p, q, error, NULL);
 }
 
 /* -- workers: their start ---------------------------------------------------------------- */
@@ -444,12 +462,36 @@ static int check_kind(const struct vmv_ask_pool *p, const struct question *q)
 	return n_stuck == n ? -EBUSY : -EAGAIN;
 }
 
+/* All that might serve q are stuck. The one that is for longest is ended if it has had its time:
+ * what waits for NFS can be killed, what waits for FUSE cannot, and keeps its place. Otherwise a
+ * few dead servers would keep all others from being asked for ever. */
+static void make_room(const struct vmv_ask_pool *p, const struct question *q, uint64_t now,
+		      bool is_kind_full)
+{
+	struct worker *oldest = NULL;
+
+	for (size_t i = 0; i < p->n_workers; i++) {
+		struct worker *w = p->workers[i];
+
+		if (is_stuck(w) && !w->is_evicted && now - w->since_ms >= ROOM_MS &&
+		    (!is_kind_full || is_same_kind(w->question, q)) &&
+		    (!oldest || w->since_ms < oldest->since_ms))
+			oldest = w;
+	}
+	if (!oldest)
+		return;
+	oldest->is_evicted = true;
+	(void)kill(-oldest->pid, SIGKILL); /* its socket tells when it is over */
+}
+
 /* Returns 0 and a worker that is idle, -EAGAIN when there will be one, or why there is none. */
 static int get_worker(struct vmv_ask_pool *p, const struct question *q, struct worker **ret)
 {
 	uint64_t now = now_ms(p);
 	int r = check_kind(p, q);
 
+	if (r == -EBUSY)
+		make_room(p, q, now, true);
 	if (r < 0)
 		return r;
 	*ret = idle_worker(p);
@@ -457,8 +499,12 @@ static int get_worker(struct vmv_ask_pool *p, const struct question *q, struct w
 		return 0;
 	if (has_quick(p, now))
 		return -EAGAIN;
-	if (p->n_workers == VMV_ASK_WORKERS)
-		return has_busy(p) ? -EAGAIN : -EBUSY;
+	if (p->n_workers == VMV_ASK_WORKERS) {
+		if (has_busy(p))
+			return -EAGAIN;
+		make_room(p, q, now, false);
+		return -EBUSY;
+	}
 	if (now >= p->start_ms) {
 		r = start_worker(p, ret);
 		if (r == 0)
@@ -669,7 +715,9 @@ static bool look_at_workers(struct vmv_ask_pool *p, uint64_t now)
 		} else if (w->question && !is_stuck(w) &&
 			   now - w->since_ms >= VMV_ASK_DEADLINE_MS) {
 			w->question->state = STUCK;
-			tell_stuck(p, w->question, true);
+			if (!w->question->is_stuck)
+				tell_stuck(p, w->question, true);
+			w->question->is_stuck = true;
 			is_late = true;
 		}
 	}
@@ -707,7 +755,8 @@ static int submit(struct vmv_ask_pool *p, struct question *q, uint64_t now)
 	int r;
 
 	q->serial = p->serial++;
-	q->asked_ms = now;
+	if (!q->is_stuck)
+		q->asked_ms = now;
 	r = place(p, q);
 	if (r == -EAGAIN)
 		q->state = QUEUED;
@@ -734,10 +783,9 @@ static int ask(struct vmv_asker *self, const char *text, uint32_t max_age_ms, co
 		return give(q, now, ret_text, ret_age_ms);
 	if (q->state == IDLE && now < q->retry_ms)
 		return give(q, now, ret_text, ret_age_ms);
-	if (q->state == IDLE)
-		return submit(p, q, now);
-	*ret_age_ms = now - q->asked_ms;
-	return q->state == STUCK ? -ETIMEDOUT : -EAGAIN;
+	r = q->state == IDLE ? submit(p, q, now) : -EAGAIN;
+	*ret_age_ms = r == -EAGAIN || q->is_stuck ? now - q->asked_ms : 0;
+	return q->is_stuck ? -ETIMEDOUT : r;
 }
 
 /* -- life -------------------------------------------------------------------------------- */

@@ -537,6 +537,75 @@ START_TEST(when_all_workers_are_stuck_further_questions_are_refused)
 }
 END_TEST
 
+/* More than there are workers are dead: the others are not given up for them. */
+START_TEST(what_is_stuck_makes_room_for_what_may_have_an_answer)
+{
+	const char *text;
+	uint64_t age;
+	char q[32];
+
+	for (int i = 0; i < VMV_ASK_WORKERS - 1; i++) {
+		(void)snprintf(q, sizeof(q), "hang %d", i);
+		ask_and_leave(q);
+	}
+	let_time_pass(VMV_ASK_DEADLINE_MS);
+	ck_assert_uint_eq(stucks, VMV_ASK_WORKERS - 1);
+	ck_assert_int_eq(ask("hang x", &text), -EBUSY);
+	ck_assert_uint_eq(unstucks, 0);
+	let_time_pass(10000);
+	ck_assert_int_eq(ask("hang y", &text), -EBUSY); /* but now one has to go */
+	while (ask("hang y", &text) == -EBUSY)
+		turn();
+	ck_assert_int_eq(ask("hang y", &text), -EAGAIN);
+	/* what had to go is as stuck as before, and when it is asked again, too */
+	for (int i = 0; i < VMV_ASK_WORKERS - 1; i++) {
+		(void)snprintf(q, sizeof(q), "hang %d", i);
+		ck_assert_int_eq(ask_at_most(q, 0, &text, &age), -ETIMEDOUT);
+		ck_assert_uint_ge(age, VMV_ASK_DEADLINE_MS + 10000);
+	}
+	check_answer("echo a", "a");
+	let_time_pass(VMV_ASK_DEADLINE_MS);
+	ck_assert_uint_eq(stucks, VMV_ASK_WORKERS);
+	ck_assert_int_eq(ask_at_most("hang 0", 0, &text, &age), -ETIMEDOUT);
+	ck_assert_uint_eq(stucks, VMV_ASK_WORKERS); /* told once */
+	ck_assert_uint_eq(unstucks, 0);
+}
+END_TEST
+
+START_TEST(what_made_room_is_asked_again_and_may_answer)
+{
+	char flag[] = "/tmp/test_asker_XXXXXX", q[VMV_ASK_WORKERS - 1][64];
+	const char *text;
+	uint64_t age;
+	int fd = mkstemp(flag);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(unlink(flag), 0);
+	(void)close(fd);
+	for (size_t i = 0; i < VMV_COUNTOF(q); i++) { /* different questions, one flag */
+		(void)snprintf(q[i], sizeof(q[i]), "until %.*s%s", (int)i, "///", flag);
+		ask_and_leave(q[i]);
+	}
+	let_time_pass(VMV_ASK_DEADLINE_MS);
+	let_time_pass(10000);
+	while (ask("until /proc", &text) == -EBUSY)
+		turn();
+	check_answer("until /proc", "back");
+	ck_assert_uint_eq(stucks, VMV_COUNTOF(q));
+	ck_assert_uint_eq(unstucks, 0);
+	fd = open(flag, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	(void)close(fd);
+	ahead_ms += 5000; /* the pause is over */
+	for (size_t i = 0; i < VMV_COUNTOF(q); i++) {
+		while (ask_at_most(q[i], 1000, &text, &age) == -ETIMEDOUT)
+			turn();
+		check_answer(q[i], "back");
+	}
+	ck_assert_uint_eq(unstucks, VMV_COUNTOF(q));
+	(void)unlink(flag);
+}
+END_TEST
+
 START_TEST(a_stuck_worker_that_is_killed_frees_its_place)
 {
 	const char *text;
@@ -726,6 +795,8 @@ int main(void)
 	tcase_add_test(tc, the_deadline_needs_nobody_to_ask);
 	tcase_add_test(tc, one_kind_of_questions_leaves_a_worker_to_the_others);
 	tcase_add_test(tc, when_all_workers_are_stuck_further_questions_are_refused);
+	tcase_add_test(tc, what_is_stuck_makes_room_for_what_may_have_an_answer);
+	tcase_add_test(tc, what_made_room_is_asked_again_and_may_answer);
 	tcase_add_test(tc, a_stuck_worker_that_is_killed_frees_its_place);
 	tcase_add_test(tc, workers_without_work_end_and_leave_nothing);
 	tcase_add_test(tc, what_is_too_long_is_refused);

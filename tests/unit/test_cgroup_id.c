@@ -92,6 +92,13 @@ static unsigned find(const uint64_t *wanted, size_t n)
 	return turns;
 }
 
+/* Where clang looks for undefined behaviour, arithmetic with NULL is found. */
+START_TEST(before_anything_is_known_there_is_no_unit)
+{
+	ck_assert_str_eq(vmv_cgroup_ids_unit(ids, 1), "");
+}
+END_TEST
+
 START_TEST(groups_are_found_by_their_inode)
 {
 	uint64_t wanted[6];
@@ -216,6 +223,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, up, down);
 	tcase_add_loop_test(tc, the_unit_of_a_path, 0, (int)VMV_COUNTOF(names));
 	tcase_add_test(tc, a_name_that_does_not_fit_is_unknown);
+	tcase_add_test(tc, before_anything_is_known_there_is_no_unit);
 	tcase_add_test(tc, groups_are_found_by_their_inode);
 	tcase_add_test(tc, beside_older_hierarchies_cgroup2_has_a_directory);
 	tcase_add_test(tc, without_cgroup2_there_are_no_groups);

@@ -5,11 +5,13 @@
 #include <check.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -182,6 +184,38 @@ START_TEST(a_manager_that_does_not_read_holds_nobody_up_for_long)
 }
 END_TEST
 
+static volatile sig_atomic_t ticks;
+
+/* The first only disturbs, the second makes room. */
+static void on_tick(int number)
+{
+	char c;
+
+	(void)number;
+	if (++ticks == 2)
+		(void)recv(manager, &c, 1, 0);
+}
+
+START_TEST(a_signal_does_not_lose_what_is_worth_some_patience)
+{
+	const struct itimerval tick = { { 0, 100000 }, { 0, 100000 } };
+	const struct sigaction tell_ticks = { .sa_handler = on_tick, .sa_flags = SA_RESTART };
+	bool is_ready = false;
+	const char *text;
+
+	for (int i = 0; i < 10000; i++)
+		vmv_notify_alive();
+	ck_assert_int_eq(sigaction(SIGALRM, &tell_ticks, NULL), 0);
+	ck_assert_int_eq(setitimer(ITIMER_REAL, &tick, NULL), 0);
+	vmv_notify_ready("x");
+	(void)setitimer(ITIMER_REAL, &(const struct itimerval){ { 0, 0 }, { 0, 0 } }, NULL);
+	ck_assert_int_ge(ticks, 2);
+	while (*(text = told()))
+		is_ready = is_ready || strcmp(text, "READY=1\nSTATUS=x") == 0;
+	ck_assert(is_ready);
+}
+END_TEST
+
 static const struct {
 	const char *usec, *pid;
 	uint64_t expected;
@@ -235,6 +269,7 @@ int main(void)
 			    (int)VMV_COUNTOF(no_managers) + 1);
 	tcase_add_test(tc, a_manager_that_has_gone_does_no_harm);
 	tcase_add_test(tc, a_manager_that_does_not_read_holds_nobody_up_for_long);
+	tcase_add_test(tc, a_signal_does_not_lose_what_is_worth_some_patience);
 	tcase_add_loop_test(tc, the_watchdog_is_fed_where_it_watches_this_process, 0,
 			    (int)VMV_COUNTOF(watchdogs));
 	suite_add_tcase(s, tc);
