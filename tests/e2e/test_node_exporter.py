@@ -20,7 +20,7 @@ from harness import wait_for
 
 PROGRAM = shutil.which("prometheus-node-exporter", path="/usr/bin:/usr/local/bin:/bin")
 ROUNDS = 3  # at least: counters have to move
-PATIENCE = 60  # seconds, until every gauge was met: a busy machine takes more rounds
+PATIENCE = 120  # seconds, until every gauge was met: a busy machine takes more rounds
 FLAGS = ("--collector.processes", "--collector.tcpstat", "--collector.netdev.address-info", "--log.level=error",
          "--collector.vmstat.fields=.*", "--collector.netstat.fields=.*")
 
