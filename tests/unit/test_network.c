@@ -7,6 +7,7 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netpacket/packet.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -815,6 +816,108 @@ START_TEST(what_nobody_tells_of_is_seen_within_a_minute)
 }
 END_TEST
 
+static bool own_links_only(struct vmv_root *ret)
+{
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+		return false;
+	ck_assert_int_eq(vmv_root_open(ret, "/", NULL), 0);
+	return true;
+}
+
+/* As in a container that is shown the host's /sys. */
+START_TEST(what_sysfs_says_of_another_namespace_is_not_told)
+{
+	struct ifreq req = { .ifr_flags = IFF_UP };
+	struct vmv_network_sample s;
+	struct vmv_root root;
+	char text[32];
+	void *state;
+
+	if (!own_links_only(&root)) {
+		SAY_SKIPPED("no network namespace of our own");
+		return;
+	}
+	/* that of the namespace we came from, where it is up */
+	if (vmv_read_attr_at(root.sys, "class/net/lo/flags", text, sizeof(text)) < 0 ||
+	    strcmp(text, "0x9") != 0) {
+		SAY_SKIPPED("no 'lo' that is up");
+		vmv_root_close(&root);
+		return;
+	}
+	state = vmv_collector_network.open(&root);
+	s = lo_now(state, &root);
+	ck_assert_uint_eq(s.is_up, 0);
+	ck_assert_uint_eq(s.is_loopback, 1);
+	ck_assert_uint_eq(s.index, 1);
+	ck_assert(s.mtu == VMV_UNSET && s.carrier == VMV_UNSET && s.flags == VMV_UNSET);
+	ck_assert_str_eq(s.operstate, "");
+	ask_of_lo(SIOCSIFFLAGS, &req);
+	ck_assert_uint_eq(lo_now(state, &root).is_up, 1);
+	vmv_collector_network.close(state);
+	vmv_root_close(&root);
+}
+END_TEST
+
+static struct sockaddr_ll link_address(int index, unsigned char last)
+{
+	return (struct sockaddr_ll){ .sll_family = AF_PACKET,
+				     .sll_ifindex = index,
+				     .sll_halen = 6,
+				     .sll_addr = { 0x52, 0x54, 0, 0, 0, last } };
+}
+
+static const struct {
+	const char *what;
+	int index;
+	unsigned char last;
+	unsigned flags;
+	bool is_foreign, is_changed;
+} links[] = {
+	{ "the same", 2, 1, IFF_UP | IFF_RUNNING, false, false },
+	{ "no carrier", 2, 1, IFF_UP, false, false },
+	{ "another index", 3, 1, IFF_UP | IFF_RUNNING, true, false },
+	{ "another address", 2, 2, IFF_UP | IFF_RUNNING, true, false },
+	{ "set down meanwhile", 2, 1, 0, false, true },
+};
+
+START_TEST(sysfs_is_believed_where_it_does_not_contradict_the_kernel)
+{
+	struct sockaddr_ll eth = link_address(links[_i].index, links[_i].last);
+	struct ifaddrs list = { .ifa_name = (char[]){ "eth0" },
+				.ifa_flags = links[_i].flags,
+				.ifa_addr = (struct sockaddr *)(void *)&eth };
+	struct vmv_network_sample rows[] = {
+		{ .name = "wg0",
+		  .mac = "",
+		  .index = VMV_UNSET,
+		  .is_up = VMV_UNSET,
+		  .flags = VMV_UNSET,
+		  .is_loopback = VMV_UNSET,
+		  .mtu = 1420 },
+		{ .name = "eth0",
+		  .mac = "52:54:00:00:00:01",
+		  .operstate = "up",
+		  .index = 2,
+		  .is_up = 1,
+		  .flags = IFF_UP,
+		  .mtu = 1500 },
+	};
+	struct ifaddrs bare = { .ifa_name = (char[]){ "wg0" },
+				.ifa_flags = IFF_UP | IFF_RUNNING,
+				.ifa_next = &list };
+
+	vmv_interface_check(&bare, rows, 2);
+	ck_assert_msg((rows[1].mtu == VMV_UNSET) == (links[_i].is_foreign || links[_i].is_changed),
+		      "%s", links[_i].what);
+	ck_assert((rows[0].mtu == VMV_UNSET) == links[_i].is_foreign);
+	ck_assert_uint_eq(rows[1].index, (uint64_t)links[_i].index);
+	ck_assert_uint_eq(rows[1].is_up, links[_i].flags ? 1 : 0);
+	ck_assert_uint_eq(rows[0].is_up, 1); /* a link without an address has flags, too */
+	ck_assert(rows[0].index == VMV_UNSET);
+	ck_assert_str_eq(rows[0].mac, "");
+}
+END_TEST
+
 /* As in a container whose /sys is the host's: that does not make each reading a full one. */
 START_TEST(an_interface_that_sysfs_does_not_have_is_not_asked_for_each_time)
 {
@@ -1001,6 +1104,9 @@ int main(void)
 	tcase_add_test(tc, a_quiet_reading_opens_nothing);
 	tcase_add_test(tc, what_nobody_tells_of_is_seen_within_a_minute);
 	tcase_add_test(tc, an_interface_that_sysfs_does_not_have_is_not_asked_for_each_time);
+	tcase_add_test(tc, what_sysfs_says_of_another_namespace_is_not_told);
+	tcase_add_loop_test(tc, sysfs_is_believed_where_it_does_not_contradict_the_kernel, 0,
+			    (int)VMV_COUNTOF(links));
 	tcase_add_test(tc, what_could_not_be_read_is_read_by_the_next_reading);
 	tcase_add_test(tc, lost_messages_are_a_change);
 	tcase_add_test(tc, a_recorded_router_shows_how_its_interfaces_hang_together);
