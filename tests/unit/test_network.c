@@ -464,6 +464,17 @@ START_TEST(default_routes_are_found_at_the_head_of_a_long_table)
 }
 END_TEST
 
+static int whole_reading(void *state, const struct vmv_root *root, struct kept *k,
+			 struct vmv_err *err)
+{
+	int r;
+
+	do {
+		r = vmv_collector_network.read(state, root, &k->sink, err);
+	} while (r == VMV_MORE);
+	return r;
+}
+
 START_TEST(state_is_reused_without_rows_of_the_reading_before)
 {
 	void *state = vmv_collector_network.open(&fx.root);
@@ -473,11 +484,11 @@ START_TEST(state_is_reused_without_rows_of_the_reading_before)
 	ck_assert_ptr_nonnull(state);
 	put_tree();
 	kept_init(&k, &vmv_collector_network);
-	ck_assert_int_eq(vmv_collector_network.read(state, &fx.root, &k.sink, &err), 0);
+	ck_assert_int_eq(whole_reading(state, &fx.root, &k, &err), 0);
 	ck_assert_uint_eq(k.n, 5);
 	kept_clear(&k);
 	fixture_put(&fx, "proc/net/dev", HEADINGS "eth0:" NUMBERS);
-	ck_assert_int_eq(vmv_collector_network.read(state, &fx.root, &k.sink, &err), 0);
+	ck_assert_int_eq(whole_reading(state, &fx.root, &k, &err), 0);
 	ck_assert_uint_eq(k.n, 1);
 	ck_assert_uint_eq(((const struct vmv_network_sample *)kept_row(&k, "eth0"))->n_ipv6, 3);
 	kept_clear(&k);
@@ -659,6 +670,54 @@ START_TEST(a_screenful_of_default_routes_is_read_too)
 }
 END_TEST
 
+static size_t count_steps(void *state, struct kept *k)
+{
+	size_t n = 1;
+
+	while (vmv_collector_network.read(state, &fx.root, &k->sink, NULL) == VMV_MORE)
+		n++;
+	return n;
+}
+
+START_TEST(many_interfaces_are_read_in_slices)
+{
+	char text[16384] = HEADINGS;
+	size_t len = strlen(text);
+	void *state = vmv_collector_network.open(&fx.root);
+	struct kept k;
+
+	for (unsigned i = 0; i < 200; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "veth%u:%s", i, NUMBERS);
+	fixture_put(&fx, "proc/net/dev", text);
+	kept_init(&k, &vmv_collector_network);
+	ck_assert_uint_ge(count_steps(state, &k), 200);
+	ck_assert_uint_eq(k.n, 200);
+	kept_clear(&k);
+	vmv_collector_network.close(state);
+}
+END_TEST
+
+START_TEST(a_reading_given_up_in_its_midst_leaves_no_rows_behind)
+{
+	void *state = vmv_collector_network.open(&fx.root);
+	struct kept k;
+
+	put_tree();
+	kept_init(&k, &vmv_collector_network);
+	k.sink.reading = 1;
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_int_eq(vmv_collector_network.read(state, &fx.root, &k.sink, NULL),
+				 VMV_MORE);
+	fixture_put(&fx, "proc/net/dev", HEADINGS "eth0:" NUMBERS);
+	k.sink.reading = 2;
+	(void)count_steps(state, &k);
+	ck_assert_uint_eq(k.n, 1);
+	ck_assert_uint_eq(((const struct vmv_network_sample *)kept_row(&k, "eth0"))->mtu, 1500);
+	kept_clear(&k);
+	vmv_collector_network.close(state);
+}
+END_TEST
+
 /* -- the running kernel, in a network namespace of our own -------------------------------- */
 
 /* A root whose sysfs shows the interfaces of a new namespace, lo alone. False when this process may
@@ -707,7 +766,7 @@ static struct vmv_network_sample lo_now(void *state, const struct vmv_root *root
 	struct kept k;
 
 	kept_init(&k, &vmv_collector_network);
-	ck_assert_msg(vmv_collector_network.read(state, root, &k.sink, &err) == 0, "%s", err.msg);
+	ck_assert_msg(whole_reading(state, root, &k, &err) == 0, "%s", err.msg);
 	ck_assert_ptr_nonnull(kept_row(&k, "lo"));
 	memcpy(&ret, kept_row(&k, "lo"), sizeof(ret));
 	kept_clear(&k);
@@ -1099,6 +1158,8 @@ int main(void)
 	tcase_add_loop_test(tc, a_kind_is_what_sysfs_shows_of_it, 0, (int)VMV_COUNTOF(kinds));
 	tcase_add_test(tc, a_slave_names_its_master_and_a_link_its_state);
 	tcase_add_test(tc, a_screenful_of_default_routes_is_read_too);
+	tcase_add_test(tc, many_interfaces_are_read_in_slices);
+	tcase_add_test(tc, a_reading_given_up_in_its_midst_leaves_no_rows_behind);
 	tcase_add_test(tc, a_change_is_seen_by_the_next_reading);
 	tcase_add_test(tc, a_reading_out_of_memory_equals_one_of_everything);
 	tcase_add_test(tc, a_quiet_reading_opens_nothing);
