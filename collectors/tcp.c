@@ -67,7 +67,8 @@ int vmv_tcp_parse_established(const char *text, uint64_t *ret)
 
 	while (names && strncmp(names, prefix, sizeof(prefix) - 1) != 0) {
 		names = strchr(names, '\n');
-		names += names ? 1 : 0;
+		if (names)
+			names++;
 	}
 	values = names ? strchr(names, '\n') : NULL;
 	if (!values || strncmp(++values, prefix, sizeof(prefix) - 1) != 0)
