@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -212,6 +213,7 @@ static void end_turn(struct vmv_keeper *k)
 	if (k->has_rates)
 		remember(k);
 	k->phase = IDLE;
+	(void)malloc_trim(0);
 	if (k->next)
 		start(k);
 }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 
 #include <event2/event.h>
+#include <malloc.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -88,11 +89,23 @@ static int with_config(const struct vmv_options *o)
 	return serve(o, config);
 }
 
+/* Buffers come and go with each reading, and once in a while they are large (thousands of processes or
+ * sockets). Left to itself the C library learns from the first large one to keep all of them. */
+static void tame_malloc(void)
+{
+#ifdef __GLIBC__
+	(void)mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+	(void)mallopt(M_TRIM_THRESHOLD, 64 * 1024);
+	(void)mallopt(M_TOP_PAD, 16 * 1024);
+#endif
+}
+
 int main(int argc, char **argv)
 {
 	struct vmv_options o;
 	int status = EXIT_SUCCESS;
 
+	tame_malloc();
 	fill_standard_descriptors();
 	vmv_log_open("vmvitalsd");
 	if (vmv_options_parse(&o, argc, argv) < 0) {

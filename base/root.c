@@ -13,7 +13,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define TABLE_START 16384 /* bytes; grows by doubling */
+#define TABLE_START 4096 /* bytes; grows by doubling */
 
 static int open_dir(int top, const char *name)
 {
@@ -48,7 +48,7 @@ int vmv_root_open(struct vmv_root *ret, const char *prefix, struct vmv_err *err)
 				strerror(errno));
 
 	etc = open_dir(top, "etc"); /* optional */
-	is_live = is_procfs(proc); /* before proc is taken: initializers have no order */
+	is_live = is_procfs(proc);  /* before proc is taken: initializers have no order */
 	*ret = (struct vmv_root){
 		.is_live = is_live,
 		.top = VMV_TAKE(top, -1),

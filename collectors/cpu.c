@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_START  16384 /* bytes; doubles when the text does not fit */
+#define TEXT_START  4096 /* bytes; doubles when the text does not fit */
 #define TEXT_MAX    (4 * VMV_MIB)
 #define COLUMNS_MIN 4 /* user, nice, system, idle: what every kernel has */
 

@@ -15,6 +15,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -98,8 +99,7 @@ static void end_details(struct vmv_jw *w, struct vmv_verdict *v)
 {
 	vmv_jw_close(w);
 	if (vmv_jw_finish(w) == 0)
-		(void)snprintf(v->details, sizeof(v->details), "%.*s", (int)w->buf.len,
-			       w->buf.data);
+		v->details = strndup(w->buf.data, w->buf.len); /* without memory there are none */
 	vmv_jw_free(w);
 }
 
@@ -314,12 +314,12 @@ static void check_oom(const struct vmv_check *c, const struct vmv_check_input *i
 
 /* The mark that the latest reading is compared with: the youngest one that is old enough, else the
  * oldest; NULL: there is none. */
-static const struct vmv_cpu_mark *mark_before(const struct vmv_history *h)
+static const struct vmv_cpu_use *mark_before(const struct vmv_history *h)
 {
-	const struct vmv_cpu_mark *found = NULL;
+	const struct vmv_cpu_use *found = NULL;
 
 	for (size_t k = 1; k <= h->n_cpu; k++) {
-		const struct vmv_cpu_mark *m =
+		const struct vmv_cpu_use *m =
 			&h->cpu[(h->next_cpu + VMV_CPU_MARKS - k) % VMV_CPU_MARKS];
 		uint64_t age_ms = h->now.at_ms - m->at_ms;
 
@@ -334,7 +334,7 @@ static const struct vmv_cpu_mark *mark_before(const struct vmv_history *h)
 /* A share of all CPU time, in percent, over *ret_s seconds. */
 static double cpu_share(const struct vmv_history *h, bool is_steal, double *ret_s)
 {
-	const struct vmv_cpu_mark *before = mark_before(h), *now = &h->now;
+	const struct vmv_cpu_use *before = mark_before(h), *now = &h->now;
 	uint64_t part, whole;
 	bool is_known;
 
@@ -771,6 +771,12 @@ vmv_groups vmv_checks_groups(void)
 	return set;
 }
 
+void vmv_verdict_clear(struct vmv_verdict *v)
+{
+	free(v->details);
+	v->details = NULL;
+}
+
 void vmv_check_evaluate(const struct vmv_check *c, const struct vmv_check_input *in,
 			struct vmv_verdict *ret)
 {
@@ -779,7 +785,6 @@ void vmv_check_evaluate(const struct vmv_check *c, const struct vmv_check_input 
 		.value = NONE,
 		.warning = c->warning,
 		.failed = c->failed,
-		.details = "{}",
 	};
 	c->evaluate(c, in, ret);
 }

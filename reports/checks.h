@@ -31,20 +31,23 @@ struct vmv_verdict {
 	double value;		/* in the check's unit; NaN: there is none */
 	double warning, failed; /* the lines that were looked at; NaN: there is none */
 	char message[VMV_CHECK_MESSAGE];
-	char details[VMV_CHECK_DETAILS]; /* a JSON object */
+	char *details; /* owned: a JSON object; NULL: an empty one */
 };
+
+/* Frees what it owns. */
+void vmv_verdict_clear(struct vmv_verdict *v);
 
 /* What has to be remembered between evaluations. Plain values; zero it. All times are monotonic
  * milliseconds of readings, so that a step of the wall clock changes nothing. */
 #define VMV_CPU_MARKS 64
 #define VMV_OOM_MARKS 32
-struct vmv_cpu_mark {
+struct vmv_cpu_use {
 	uint64_t at_ms, total, busy, steal; /* ticks; steal may be VMV_UNSET */
 };
 
 struct vmv_history {
-	struct vmv_cpu_mark now;		/* of the latest evaluation */
-	struct vmv_cpu_mark cpu[VMV_CPU_MARKS]; /* before: a ring, 10 s between two of them */
+	struct vmv_cpu_use now;		       /* of the latest evaluation */
+	struct vmv_cpu_use cpu[VMV_CPU_MARKS]; /* before: a ring, 10 s between two of them */
 	size_t n_cpu, next_cpu;
 
 	struct {
@@ -90,7 +93,7 @@ extern const size_t vmv_n_checks;
 /* What all checks are made of. */
 vmv_groups vmv_checks_groups(void);
 
-/* One check with one reading. */
+/* One check with one reading. What *ret owned before is not freed. */
 void vmv_check_evaluate(const struct vmv_check *c, const struct vmv_check_input *in,
 			struct vmv_verdict *ret);
 

@@ -47,6 +47,8 @@ void vmv_health_free(struct vmv_health *h)
 {
 	if (!h)
 		return;
+	for (size_t i = 0; h->verdicts && i < vmv_n_checks; i++)
+		vmv_verdict_clear(&h->verdicts[i]);
 	free(h->standings);
 	free(h->verdicts);
 	free(h);
@@ -107,6 +109,7 @@ void vmv_health_update(struct vmv_health *h, const struct vmv_facts *f,
 	for (size_t i = 0; i < vmv_n_checks; i++) {
 		enum vmv_health_status was = h->standings[i].status;
 
+		vmv_verdict_clear(&h->verdicts[i]);
 		vmv_check_evaluate(&vmv_checks[i], &in, &h->verdicts[i]);
 		if (settle(&h->standings[i], h->verdicts[i].status, now, is_first))
 			changed(arg, &vmv_checks[i], was, &h->verdicts[i]);
@@ -149,7 +152,8 @@ static void write_check(struct vmv_jw *w, const struct vmv_health *h, size_t i)
 	vmv_jw_num(w, "warning", v->warning, 1);
 	vmv_jw_num(w, "critical", v->failed, 1);
 	write_since(w, h, &h->standings[i]);
-	vmv_jw_raw(w, "details", v->details, strlen(v->details));
+	vmv_jw_raw(w, "details", v->details ? v->details : "{}",
+		   v->details ? strlen(v->details) : 2);
 	vmv_jw_close(w);
 }
 

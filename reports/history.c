@@ -29,7 +29,7 @@ static void note_cpu(struct vmv_history *h, const struct vmv_stat_sample *s, uin
 	/* another kernel's counters, or a restored snapshot: what was before means nothing */
 	if (h->n_cpu > 0 && (h->cpu[last].total > total || h->cpu[last].at_ms > now_ms))
 		h->n_cpu = h->next_cpu = 0;
-	h->now = (struct vmv_cpu_mark){ now_ms, total, total - still, s->all.steal };
+	h->now = (struct vmv_cpu_use){ now_ms, total, total - still, s->all.steal };
 	if (h->n_cpu > 0 && now_ms - h->cpu[last].at_ms < CPU_GAP_MS)
 		return;
 	h->cpu[h->next_cpu] = h->now;
