@@ -13,13 +13,16 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/root.h"
+#include "collectors/agent.h"
 #include "collectors/os.h"
 #include "commands/request.h"
 #include "exec/asker.h"
 #include "proto/json_write.h"
 #include "reports/facts.h"
+#include "reports/health.h"
 #include "reports/metrics.h"
 #include "reports/schema.h"
+#include "reports/state.h"
 #include "virtio/channel.h"
 #include "virtio/monitor.h"
 #include "watch/rtnetlink.h"
@@ -44,6 +47,7 @@ struct vmv_agent {
 	struct event_base *base;
 	const struct vmv_clock *clock;
 	uint64_t began_ms;
+	int64_t began_real_ms, config_real_ms; /* since 1970; the configuration was read */
 
 	struct vmv_metrics_options metrics_options;
 	struct vmv_ask_pool *asker;
@@ -58,6 +62,7 @@ struct vmv_agent {
 	struct vmv_rtnetlink *rtnetlink;
 
 	struct event *signals[4];
+	struct vmv_health *health_checks;
 	struct event *health, *watchdog;
 	struct event *stopping; /* steps of the shutdown */
 	struct event *done;	/* a channel is over: looked at outside its callbacks */
@@ -90,6 +95,47 @@ static int service_fetch(void *agent, const struct vmv_ask *ask, vmv_view_cb *cb
 	return vmv_keeper_ask(a->keeper, ask, cb, arg);
 }
 
+static void log_check(void *arg, const struct vmv_check *check, enum vmv_health_status from,
+		      const struct vmv_verdict *to)
+{
+	const struct vmv_log_field fields[] = {
+		{ "VMVITALS_EVENT", "health_changed" },
+		{ "VMVITALS_CHECK", check->name },
+		{ "VMVITALS_RESULT", vmv_health_word(to->status) },
+		{ NULL, NULL },
+	};
+	enum vmv_log_level level = VMV_LOG_DEBUG; /* from unknown to passed, and back */
+
+	(void)arg;
+	if (to->status >= VMV_HEALTH_WARNING)
+		level = VMV_LOG_WARNING;
+	else if (from >= VMV_HEALTH_WARNING)
+		level = VMV_LOG_NOTICE;
+	vmv_log_entry(level, SUBSYS, VMV_MSG_HEALTH, fields, "health: %s was %s, now %s: %s",
+		      check->name, vmv_health_word(from), vmv_health_word(to->status), to->message);
+}
+
+static const struct vmv_health *service_health(void *agent, const struct vmv_view *view)
+{
+	struct vmv_agent *a = agent;
+
+	vmv_health_update(a->health_checks, view->facts, view->options, log_check, a);
+	return a->health_checks;
+}
+
+static void service_state(void *agent, struct vmv_state *ret)
+{
+	struct vmv_agent *a = agent;
+
+	ret->now_ms = now_ms(a);
+	ret->real_ms = vmv_real_ms(a->clock);
+	ret->began_real_ms = a->began_real_ms;
+	ret->config_real_ms = a->config_real_ms;
+	ret->facts = vmv_keeper_facts(a->keeper);
+	ret->resets = vmv_keeper_resets(a->keeper);
+	vmv_state_collect(a->sessions, a->n_sessions, ret);
+}
+
 static uint64_t service_uptime_s(void *agent)
 {
 	struct vmv_agent *a = agent;
@@ -112,9 +158,50 @@ static const struct vmv_services services = {
 	.hello = vmv_session_hello,
 	.policy = vmv_session_policy,
 	.renew = vmv_session_renew,
+	.health = service_health,
+	.state = service_state,
 	.uptime_s = service_uptime_s,
 	.jobs = service_jobs,
 };
+
+/* -- groups about the agent itself --------------------------------------------------------------
+ */
+
+static int provide_agent(void *arg, struct vmv_sink *sink, struct vmv_err *err)
+{
+	struct vmv_state s;
+
+	(void)err;
+	service_state(arg, &s);
+	return vmv_state_agent_rows(&s, sink);
+}
+
+static int provide_channels(void *arg, struct vmv_sink *sink, struct vmv_err *err)
+{
+	struct vmv_state s;
+
+	(void)err;
+	service_state(arg, &s);
+	return vmv_state_channel_rows(&s, sink);
+}
+
+static int provide_collectors(void *arg, struct vmv_sink *sink, struct vmv_err *err)
+{
+	struct vmv_state s;
+
+	(void)err;
+	service_state(arg, &s);
+	return vmv_state_collector_rows(&s, sink);
+}
+
+static void provide_self(struct vmv_agent *a)
+{
+	struct vmv_facts *f = vmv_keeper_facts(a->keeper);
+
+	vmv_facts_provide(f, &vmv_collector_agent, provide_agent, a);
+	vmv_facts_provide(f, &vmv_collector_channel, provide_channels, a);
+	vmv_facts_provide(f, &vmv_collector_collector, provide_collectors, a);
+}
 
 /* -- status and health ----------------------------------------------------------------------------
  */
@@ -178,6 +265,21 @@ static void check_health(struct vmv_agent *a)
 	tell_status(a);
 }
 
+static void on_health_view(void *arg, const struct vmv_view *view)
+{
+	if (view)
+		(void)service_health(arg, view);
+}
+
+static void ask_health(struct vmv_agent *a)
+{
+	const struct vmv_ask ask = { .groups = vmv_checks_groups() };
+
+	if (vmv_keeper_ask(a->keeper, &ask, on_health_view, a) < 0)
+		vmv_log(VMV_LOG_WARNING, SUBSYS,
+			"out of memory: health is not evaluated, ignoring");
+}
+
 static void on_health(evutil_socket_t fd, short what, void *arg)
 {
 	struct vmv_agent *a = arg;
@@ -185,6 +287,7 @@ static void on_health(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	check_health(a);
+	ask_health(a);
 	if (count_attached(a) > 0)
 		arm(a->health, a->config->health_interval_s * 1000);
 }
@@ -488,6 +591,7 @@ static void reload(struct vmv_agent *a)
 	    strcmp(old->helper, fresh->helper) != 0)
 		vmv_log(VMV_LOG_NOTICE, SUBSYS, "root, vm_id and helper take a restart");
 	a->config = fresh;
+	a->config_real_ms = vmv_real_ms(a->clock);
 	take_options(a);
 	(void)vmv_log_set_levels(fresh->log_level, NULL);
 	follow_channels(a);
@@ -503,6 +607,14 @@ static void reload(struct vmv_agent *a)
  * -----------------------------------------------------------------------------------------------
  */
 
+static void dump_state(struct vmv_agent *a)
+{
+	struct vmv_state s;
+
+	service_state(a, &s);
+	vmv_state_log(&s);
+}
+
 static void on_signal(evutil_socket_t number, short what, void *arg)
 {
 	struct vmv_agent *a = arg;
@@ -511,7 +623,7 @@ static void on_signal(evutil_socket_t number, short what, void *arg)
 	if (number == SIGHUP && !a->stop_ms)
 		reload(a);
 	else if (number == SIGUSR1)
-		vmv_state_log(a->sessions, a->n_sessions, vmv_keeper_facts(a->keeper), a->clock);
+		dump_state(a);
 	else if (number == SIGTERM || number == SIGINT)
 		stop(a);
 }
@@ -576,8 +688,10 @@ static int build(struct vmv_agent *a, struct vmv_err *err)
 	if (!start_asker(a))
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	a->keeper = vmv_keeper_new(a->base, a->clock, &a->root, &a->metrics_options);
-	if (!a->keeper)
+	a->health_checks = vmv_health_new();
+	if (!a->keeper || !a->health_checks)
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
+	provide_self(a);
 	a->env = (struct vmv_session_env){
 		.base = a->base,
 		.clock = a->clock,
@@ -611,6 +725,7 @@ int vmv_agent_new(struct vmv_agent **ret, const struct vmv_options *options,
 	a->root = VMV_ROOT_NONE;
 	a->clock = &vmv_clock_system;
 	a->began_ms = now_ms(a);
+	a->began_real_ms = a->config_real_ms = vmv_real_ms(a->clock);
 	r = build(a, err);
 	if (r < 0) {
 		vmv_agent_free(a);
@@ -641,6 +756,7 @@ void vmv_agent_free(struct vmv_agent *a)
 	while (a->n_sessions > 0)
 		vmv_session_free(a->sessions[--a->n_sessions]);
 	vmv_keeper_free(a->keeper);
+	vmv_health_free(a->health_checks);
 	vmv_ask_pool_free(a->asker);
 	for (size_t i = 0; i < VMV_COUNTOF(events); i++)
 		if (*events[i])

@@ -14,5 +14,6 @@
 #define VMV_MSG_COLLECTOR	"6e0c2b1f7d5f4c0b9a3d1f2c8e4a7b09" /* failed, ok again */
 #define VMV_MSG_REFUSED		"6e0c2b1f7d5f4c0b9a3d1f2c8e4a7b0a" /* a command was refused */
 #define VMV_MSG_STUCK		"6e0c2b1f7d5f4c0b9a3d1f2c8e4a7b0b" /* a question to the helper */
+#define VMV_MSG_HEALTH		"6e0c2b1f7d5f4c0b9a3d1f2c8e4a7b0c" /* a health check changed */
 
 #endif

@@ -25,9 +25,6 @@ void vmv_keeper_free(struct vmv_keeper *k);
  */
 int vmv_keeper_ask(struct vmv_keeper *k, const struct vmv_ask *ask, vmv_view_cb *cb, void *arg);
 
-/* The asker has an answer: a reading that waits for it goes on. */
-void vmv_keeper_poke(struct vmv_keeper *k);
-
 /* The asker has news: a reading that waits for it goes on, in a later turn. */
 void vmv_keeper_poke(struct vmv_keeper *k);
 

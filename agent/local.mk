@@ -7,6 +7,7 @@ agent_libagent_a_SOURCES = \
 	agent/notify.c agent/notify.h \
 	agent/options.c agent/options.h \
 	agent/poll.c agent/poll.h \
+	agent/self.c agent/self.h \
 	agent/session.c agent/session.h agent/session_impl.h \
 	agent/session_base.c \
 	agent/session_commands.c \

@@ -3,6 +3,7 @@
 #define VMV_AGENT_SESSION_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct event_base;
@@ -53,6 +54,11 @@ bool vmv_session_is_busy(const struct vmv_session *s);
  */
 void vmv_session_stop_intake(struct vmv_session *s);
 unsigned vmv_session_in_flight(const struct vmv_session *s);
+
+/* The commands still running, max of them at most. Returns how many; texts are borrowed until the
+ * loop goes on. */
+struct vmv_state_job;
+size_t vmv_session_jobs(const struct vmv_session *s, struct vmv_state_job *ret, size_t max);
 void vmv_session_interrupt(struct vmv_session *s);
 
 struct vmv_session_stats {

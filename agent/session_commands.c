@@ -10,6 +10,7 @@
 #include "proto/json_read.h"
 #include "proto/json_write.h"
 #include "reports/response.h"
+#include "reports/state.h"
 
 #include <errno.h>
 #include <json-c/json.h>
@@ -228,6 +229,16 @@ void vmv_session_drop_requests(struct vmv_session *s)
 unsigned vmv_session_in_flight(const struct vmv_session *s)
 {
 	return s->in_flight;
+}
+
+size_t vmv_session_jobs(const struct vmv_session *s, struct vmv_state_job *ret, size_t max)
+{
+	size_t n = 0;
+
+	for (const struct vmv_request *r = s->requests; r && n < max; r = r->next)
+		if (r->command->flags & VMV_COMMAND_ASYNC)
+			ret[n++] = (struct vmv_state_job){ r->id, r->command->name, r->began_ms };
+	return n;
 }
 
 void vmv_session_interrupt(struct vmv_session *s)

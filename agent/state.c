@@ -1,20 +1,17 @@
 #include "agent/state.h"
 
 #include "agent/events.h"
+#include "agent/self.h"
 #include "agent/session.h"
-#include "base/clock.h"
 #include "base/log.h"
+#include "base/num.h"
 #include "reports/facts.h"
+#include "reports/state.h"
 #include "virtio/channel.h"
-
-#include <sys/resource.h>
 
 #define SUBSYS "state"
 
-static const struct vmv_log_field fields[] = {
-	{ "VMVITALS_EVENT", "state" },
-	{ NULL, NULL },
-};
+/* -- collecting -------------------------------------------------------------------------------- */
 
 static const char *state_word(enum vmv_channel_state state)
 {
@@ -27,28 +24,72 @@ static const char *state_word(enum vmv_channel_state state)
 	return words[state];
 }
 
-static void log_session(const struct vmv_session *s, uint64_t now_ms)
+static void collect_channel(const struct vmv_session *s, struct vmv_state_channel *ret)
 {
 	const struct vmv_channel *ch = vmv_session_channel(s);
 	const struct vmv_channel_counters *c = vmv_channel_counters(ch);
 	const struct vmv_outq *q = vmv_channel_queue(ch);
 	struct vmv_session_stats st = vmv_session_stats(s);
 
+	*ret = (struct vmv_state_channel){
+		.name = vmv_channel_spec(ch)->name,
+		.dialect = "native",
+		.word = state_word(vmv_channel_state(ch)),
+		.is_attached = st.is_attached,
+		.session = st.id,
+		.since_ms = st.since_ms,
+		.queue_bytes = vmv_outq_bytes(q),
+		.in_flight = vmv_session_in_flight(s),
+		.sessions = c->sessions,
+		.bytes_in = c->bytes_in,
+		.bytes_out = c->bytes_out,
+		.lines = st.lines,
+		.turns = c->callbacks,
+		.malformed = st.malformed,
+		.oversize = st.oversize,
+		.ignored = st.ignored,
+		.refused = st.refused,
+		.duplicates = st.duplicates,
+		.late = st.late,
+		.dropped_metrics = q->replaced,
+		.dropped_samples = q->dropped_samples,
+	};
+}
+
+void vmv_state_collect(struct vmv_session *const *sessions, size_t n, struct vmv_state *ret)
+{
+	ret->n_channels = ret->n_jobs = 0;
+	for (size_t i = 0; i < n && i < VMV_CHANNELS_MAX; i++) {
+		collect_channel(sessions[i], &ret->channels[ret->n_channels++]);
+		ret->n_jobs += vmv_session_jobs(sessions[i], ret->jobs + ret->n_jobs,
+						VMV_STATE_JOBS - ret->n_jobs);
+	}
+	vmv_cost_read(&ret->cost);
+}
+
+/* -- telling ----------------------------------------------------------------------------------- */
+
+static const struct vmv_log_field fields[] = {
+	{ "VMVITALS_EVENT", "state" },
+	{ NULL, NULL },
+};
+
+static void log_channel(const struct vmv_state_channel *c, uint64_t now_ms)
+{
 	vmv_log_entry(VMV_LOG_NOTICE, SUBSYS, VMV_MSG_STATE, fields,
 		      "channel %s: %s, session %s for %llu s, sessions %llu, in %llu B %llu lines, "
 		      "out %llu B, queued %zu B, unanswered %u, malformed %llu, oversize %llu, "
 		      "ignored %llu, refused %llu, duplicate ids %llu, late answers %llu, metrics "
 		      "replaced %llu, samples dropped %llu, turns %llu",
-		      vmv_channel_spec(ch)->name, state_word(vmv_channel_state(ch)),
-		      st.is_attached ? st.id : "-",
-		      (unsigned long long)(st.is_attached ? (now_ms - st.since_ms) / 1000 : 0),
+		      c->name, c->word, c->is_attached ? c->session : "-",
+		      (unsigned long long)(c->is_attached ? (now_ms - c->since_ms) / 1000 : 0),
 		      (unsigned long long)c->sessions, (unsigned long long)c->bytes_in,
-		      (unsigned long long)st.lines, (unsigned long long)c->bytes_out,
-		      vmv_outq_bytes(q), vmv_session_in_flight(s), (unsigned long long)st.malformed,
-		      (unsigned long long)st.oversize, (unsigned long long)st.ignored,
-		      (unsigned long long)st.refused, (unsigned long long)st.duplicates,
-		      (unsigned long long)st.late, (unsigned long long)q->replaced,
-		      (unsigned long long)q->dropped_samples, (unsigned long long)c->callbacks);
+		      (unsigned long long)c->lines, (unsigned long long)c->bytes_out,
+		      c->queue_bytes, c->in_flight, (unsigned long long)c->malformed,
+		      (unsigned long long)c->oversize, (unsigned long long)c->ignored,
+		      (unsigned long long)c->refused, (unsigned long long)c->duplicates,
+		      (unsigned long long)c->late, (unsigned long long)c->dropped_metrics,
+		      (unsigned long long)c->dropped_samples, (unsigned long long)c->turns);
 }
 
 static void log_collector(const struct vmv_collector_status *s, uint64_t now_ms)
@@ -68,23 +109,25 @@ static void log_collector(const struct vmv_collector_status *s, uint64_t now_ms)
 			      s->error);
 }
 
-void vmv_state_log(struct vmv_session *const *sessions, size_t n, const struct vmv_facts *facts,
-		   const struct vmv_clock *clock)
+/* "-" would be no number for who reads the log with a program. */
+static unsigned long long known(uint64_t v, uint64_t unit)
 {
-	uint64_t now_ms = vmv_mono_ms(clock);
-	const struct vmv_collector_status *s;
-	struct rusage ru;
-	size_t collectors;
+	return v == VMV_UNSET ? 0 : v / unit;
+}
 
+void vmv_state_log(const struct vmv_state *s)
+{
+	const struct vmv_collector_status *c;
+	size_t n;
+
+	for (size_t i = 0; i < s->n_channels; i++)
+		log_channel(&s->channels[i], s->now_ms);
+	c = vmv_facts_status(s->facts, &n);
 	for (size_t i = 0; i < n; i++)
-		log_session(sessions[i], now_ms);
-	s = vmv_facts_status(facts, &collectors);
-	for (size_t i = 0; i < collectors; i++)
-		log_collector(&s[i], now_ms);
-	(void)getrusage(RUSAGE_SELF, &ru);
+		log_collector(&c[i], s->now_ms);
 	vmv_log_entry(VMV_LOG_NOTICE, SUBSYS, VMV_MSG_STATE, fields,
-		      "cost: CPU %lld ms, largest RSS %ld KiB, waits %ld",
-		      (long long)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1000 +
-			      (ru.ru_utime.tv_usec + ru.ru_stime.tv_usec) / 1000,
-		      ru.ru_maxrss, ru.ru_nvcsw);
+		      "cost: CPU %llu ms, RSS %llu KiB, descriptors %llu, waits %llu",
+		      known(vmv_add_sat(s->cost.user_us, s->cost.system_us), 1000),
+		      known(s->cost.resident, 1024), known(s->cost.descriptors, 1),
+		      known(s->cost.voluntary, 1));
 }

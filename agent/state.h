@@ -1,15 +1,17 @@
-/* The state of the agent, for people who read the log. */
+/* The state of the agent: collected here, told by reports/state.c and in the log. */
 #ifndef VMV_AGENT_STATE_H
 #define VMV_AGENT_STATE_H
 
 #include <stddef.h>
 
-struct vmv_clock;
-struct vmv_facts;
 struct vmv_session;
+struct vmv_state;
 
-/* One entry per channel and per collector, and one for the agent's own cost. */
-void vmv_state_log(struct vmv_session *const *sessions, size_t n, const struct vmv_facts *facts,
-		   const struct vmv_clock *clock);
+/* Adds what sessions know, and what the agent costs, to the rest. */
+void vmv_state_collect(struct vmv_session *const *sessions, size_t n, struct vmv_state *ret);
+
+/* For people who read the log: one entry per channel and per collector, and one for the agent's own
+ * cost. */
+void vmv_state_log(const struct vmv_state *s);
 
 #endif

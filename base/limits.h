@@ -81,11 +81,13 @@
 #define VMV_METRICS_ADDRESSES  16
 #define VMV_METRICS_PORTS      1000
 #define VMV_PROCESS_LIST_MAX   2000
+#define VMV_STATE_JOBS	       64  /* listed by GetState; further ones are not */
 #define VMV_CMDLINE_MAX	       512 /* characters on the wire */
 
 /* What the helper answers. */
 #define VMV_ASK_DEADLINE_MS 2000 /* then the question is stuck */
 #define VMV_ASK_WAIT_MS	    200	 /* a reading waits so long for answers, then goes on without */
+#define VMV_ASK_ERROR_MS    2000 /* an error is an answer for so long: it may be chance */
 #define VMV_ASK_QUESTIONS   256	 /* different ones that are kept; a further one is -EBUSY */
 #define VMV_ASK_WORKERS	    4	 /* processes at once; with all stuck the rest is -EBUSY */
 #define VMV_ASK_ANSWER_MAX  (64 * VMV_KIB) /* bytes; a longer one is -EFBIG */

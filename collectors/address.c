@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "base/num.h"
 #include "base/root.h"
+#include "collectors/interface.h"
 #include "collectors/network.h"
 
 #define TABLE_MAX (4 * VMV_MIB)
@@ -84,15 +85,6 @@ int vmv_inet6_parse(const char *text, vmv_inet6_row *row, void *arg, struct vmv_
 	return 0;
 }
 
-static struct vmv_network_sample *find_row(struct vmv_network_sample *rows, size_t n,
-					   const char *name, size_t len)
-{
-	for (size_t i = 0; i < n; i++)
-		if (strncmp(rows[i].name, name, len) == 0 && rows[i].name[len] == '\0')
-			return &rows[i];
-	return NULL;
-}
-
 /* Addresses by which somebody else can reach this guest. */
 static bool is_reportable_ipv4(struct in_addr in)
 {
@@ -110,6 +102,8 @@ static bool is_reportable_ipv6(const struct in6_addr *in)
 void vmv_network_take_addresses(const struct ifaddrs *list, struct vmv_network_sample *rows,
 				size_t n)
 {
+	size_t at = 0;
+
 	for (; list; list = list->ifa_next) {
 		struct vmv_network_sample *s;
 		struct sockaddr_in in;
@@ -120,7 +114,7 @@ void vmv_network_take_addresses(const struct ifaddrs *list, struct vmv_network_s
 		if (!is_reportable_ipv4(in.sin_addr))
 			continue;
 		/* libc gives the label of the address here, "eth0:1" for one of eth0 */
-		s = find_row(rows, n, list->ifa_name, strcspn(list->ifa_name, ":"));
+		s = vmv_interface_find(rows, n, &at, list->ifa_name, strcspn(list->ifa_name, ":"));
 		if (!s || s->n_ipv4 >= VMV_ADDRESSES_EACH)
 			continue;
 		(void)inet_ntop(AF_INET, &in.sin_addr, s->ipv4[s->n_ipv4], sizeof(s->ipv4[0]));
@@ -137,12 +131,13 @@ struct rows {
 
 struct take_ipv6 {
 	const struct rows *rows;
+	size_t at;	/* for vmv_interface_find */
 	bool is_second; /* first those that stay, then temporary and deprecated ones */
 };
 
 static void take_ipv6(void *arg, const char *ifname, const struct in6_addr *addr, unsigned flags)
 {
-	const struct take_ipv6 *take = arg;
+	struct take_ipv6 *take = arg;
 	bool is_passing = flags & (IFA_F_TEMPORARY | IFA_F_DEPRECATED);
 	struct vmv_network_sample *s;
 
@@ -151,7 +146,7 @@ static void take_ipv6(void *arg, const char *ifname, const struct in6_addr *addr
 		return;
 	if (is_passing != take->is_second || !is_reportable_ipv6(addr))
 		return;
-	s = find_row(take->rows->v, take->rows->n, ifname, strlen(ifname));
+	s = vmv_interface_find(take->rows->v, take->rows->n, &take->at, ifname, strlen(ifname));
 	if (!s || s->n_ipv6 >= VMV_ADDRESSES_EACH)
 		return;
 	(void)inet_ntop(AF_INET6, addr, s->ipv6[s->n_ipv6], sizeof(s->ipv6[0]));
@@ -185,6 +180,7 @@ static int read_ipv4(const struct rows *rows, const struct vmv_root *root)
 		return -ENOENT;
 	if (getifaddrs(&list) < 0)
 		return -errno;
+	vmv_interface_check(list, rows->v, rows->n);
 	vmv_network_take_addresses(list, rows->v, rows->n);
 	freeifaddrs(list);
 	return 0;

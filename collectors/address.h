@@ -22,7 +22,8 @@ int vmv_inet6_parse(const char *text, vmv_inet6_row *row, void *arg, struct vmv_
 void vmv_network_take_addresses(const struct ifaddrs *list, struct vmv_network_sample *rows,
 				size_t n);
 
-/* Fills the lists of the n rows, which are empty, and addresses_known. *text and *cap are a buffer
+/* Fills the lists of the n rows, which are empty, and addresses_known; on the running kernel it
+ * holds the rows against its links, too (vmv_interface_check). *text and *cap are a buffer
  * that the caller keeps and frees, as for vmv_read_table_fd. Returns whether the addresses are
  * known: not so in a recorded tree, where those of IPv4 would be another machine's. */
 bool vmv_addresses_read(const struct vmv_root *root, struct vmv_network_sample *rows, size_t n,

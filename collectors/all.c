@@ -1,5 +1,6 @@
-#include "collectors/collector.h"
+#include "collectors/agent.h"
 #include "collectors/cgroup.h"
+#include "collectors/collector.h"
 #include "collectors/cpu.h"
 #include "collectors/disk.h"
 #include "collectors/filesystem.h"
@@ -25,7 +26,10 @@
  * object from libcollectors.a. Sorted by name. */
 /* clang-format off: one a line */
 const struct vmv_collector *const vmv_collectors[] = {
+	&vmv_collector_agent,
 	&vmv_collector_cgroup,
+	&vmv_collector_channel,
+	&vmv_collector_collector,
 	&vmv_collector_cpu,
 	&vmv_collector_disk,
 	&vmv_collector_filesystem,

@@ -3,10 +3,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <netpacket/packet.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -205,6 +207,125 @@ int vmv_interface_read(const struct vmv_root *root, struct vmv_network_sample *r
 	read_flags(dir, ret);
 	read_kind(dir, ret);
 	return 0;
+}
+
+/* What vmv_interface_read fills. */
+static void forget(struct vmv_network_sample *s)
+{
+	s->mac[0] = s->operstate[0] = s->duplex[0] = s->kind[0] = s->master[0] = '\0';
+	s->index = s->is_up = s->is_operational = s->is_loopback = VMV_UNSET;
+	s->speed = s->mtu = s->carrier = s->carrier_changes = VMV_UNSET;
+	s->flags = s->link = s->queue_length = VMV_UNSET;
+}
+
+struct vmv_network_sample *vmv_interface_find(struct vmv_network_sample *rows, size_t n, size_t *at,
+					      const char *name, size_t len)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct vmv_network_sample *s = &rows[(*at + i) % n];
+
+		if (strncmp(s->name, name, len) == 0 && s->name[len] == '\0') {
+			*at = (*at + i) % n;
+			return s;
+		}
+	}
+	return NULL;
+}
+
+/* One link of the list, without its name. */
+struct link {
+	unsigned flags;
+	uint64_t index; /* VMV_UNSET: not told, as of links without an address */
+	char mac[18];
+};
+
+/* False for what is no link but an address of one. */
+static bool take_link(const struct ifaddrs *entry, struct link *ret)
+{
+	static const unsigned char none[6];
+	struct sockaddr_ll ll;
+
+	if (entry->ifa_addr && entry->ifa_addr->sa_family != AF_PACKET)
+		return false;
+	*ret = (struct link){ .flags = entry->ifa_flags, .index = VMV_UNSET };
+	if (!entry->ifa_addr)
+		return true;
+	memcpy(&ll, entry->ifa_addr, sizeof(ll));
+	if (ll.sll_ifindex > 0)
+		ret->index = (uint64_t)ll.sll_ifindex;
+	if (ll.sll_halen == sizeof(none) && memcmp(ll.sll_addr, none, sizeof(none)) != 0)
+		(void)snprintf(ret->mac, sizeof(ret->mac), "%02x:%02x:%02x:%02x:%02x:%02x",
+			       ll.sll_addr[0], ll.sll_addr[1], ll.sll_addr[2], ll.sll_addr[3],
+			       ll.sll_addr[4], ll.sll_addr[5]);
+	return true;
+}
+
+static bool contradicts(const struct vmv_network_sample *s, const struct link *l)
+{
+	if (s->index != VMV_UNSET && l->index != VMV_UNSET && s->index != l->index)
+		return true;
+	return s->mac[0] && l->mac[0] && strcmp(s->mac, l->mac) != 0;
+}
+
+/* lo has the same index and no address in all namespaces; others may have been set up or down since
+ * sysfs was read: of more than this one it proves nothing. */
+static bool has_other_state(const struct vmv_network_sample *s, const struct link *l)
+{
+	return s->flags != VMV_UNSET && ((s->flags ^ l->flags) & (IFF_UP | IFF_LOOPBACK));
+}
+
+/* The kernel's IFF_RUNNING is an operational state of up or unknown. */
+static void complete(struct vmv_network_sample *s, const struct link *l)
+{
+	const unsigned up = IFF_UP | IFF_RUNNING;
+
+	if (has_other_state(s, l))
+		forget(s);
+	if (s->index == VMV_UNSET)
+		s->index = l->index;
+	if (!s->mac[0])
+		memcpy(s->mac, l->mac, sizeof(s->mac));
+	if (s->is_up == VMV_UNSET)
+		s->is_up = (l->flags & up) == up;
+	if (s->is_loopback == VMV_UNSET)
+		s->is_loopback = (l->flags & IFF_LOOPBACK) != 0;
+}
+
+/* With each row that is in the list, and what the list says of it; until step says true. */
+static bool each_link(const struct ifaddrs *list, struct vmv_network_sample *rows, size_t n,
+		      bool (*step)(struct vmv_network_sample *s, const struct link *l))
+{
+	struct vmv_network_sample *s;
+	struct link l;
+	size_t at = 0;
+
+	for (; list; list = list->ifa_next) {
+		if (!take_link(list, &l))
+			continue;
+		s = vmv_interface_find(rows, n, &at, list->ifa_name, strlen(list->ifa_name));
+		if (s && step(s, &l))
+			return true;
+	}
+	return false;
+}
+
+static bool step_contradicts(struct vmv_network_sample *s, const struct link *l)
+{
+	return contradicts(s, l);
+}
+
+static bool step_complete(struct vmv_network_sample *s, const struct link *l)
+{
+	complete(s, l);
+	return false;
+}
+
+void vmv_interface_check(const struct ifaddrs *list, struct vmv_network_sample *rows, size_t n)
+{
+	if (each_link(list, rows, n, step_contradicts))
+		for (size_t i = 0; i < n; i++)
+			forget(&rows[i]);
+	(void)each_link(list, rows, n, step_complete);
 }
 
 int vmv_linkwatch_open(void)

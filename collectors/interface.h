@@ -3,8 +3,10 @@
 #define VMV_COLLECTORS_INTERFACE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+struct ifaddrs;
 struct vmv_network_sample;
 struct vmv_root;
 
@@ -13,6 +15,18 @@ struct vmv_root;
  * What sysfs does not say keeps its value. Returns 0, or negative errno when the interface has no
  * directory (it vanished, or sysfs is another network namespace's). */
 int vmv_interface_read(const struct vmv_root *root, struct vmv_network_sample *ret);
+
+/* Pure: holds what sysfs said of the n rows against the links of a getifaddrs(3) list, which are of
+ * our network namespace. Where they contradict each other, sysfs is another one's (a container that
+ * is shown the host's /sys), and all that came from it becomes unknown; where one was set up or
+ * down meanwhile, what came of this one does. Then fills index, mac, is_up and is_loopback where
+ * they are unknown. */
+void vmv_interface_check(const struct ifaddrs *list, struct vmv_network_sample *rows, size_t n);
+
+/* The row of this name, of len bytes, or NULL. *at is where the search begins, 0 at first: behind
+ * the one that was found last, as lists are mostly in one order. */
+struct vmv_network_sample *vmv_interface_find(struct vmv_network_sample *rows, size_t n, size_t *at,
+					      const char *name, size_t len);
 
 /* A netlink socket that hears of every change of a link or an address. Returns a descriptor that
  * the caller owns, or negative errno. What waits in it is bounded: a lost message is a change too.

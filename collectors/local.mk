@@ -1,5 +1,6 @@
 noinst_LIBRARIES += collectors/libcollectors.a
 collectors_libcollectors_a_SOURCES = \
+	collectors/agent.c collectors/agent.h \
 	collectors/all.c collectors/collector.h \
 	collectors/answer.c collectors/answer.h \
 	collectors/address.c collectors/address.h \

@@ -21,6 +21,8 @@
 #define TABLE_MAX  (4 * VMV_MIB)
 #define ROWS_START 8
 #define LOOK_MS	   60000 /* after so long all is read again, whatever the kernel said */
+#define LOOK_SLICE 1	 /* interfaces looked up in sysfs per turn: some 130 us each */
+#define TELL_SLICE 64	 /* rows handed out per turn */
 
 /* Bytes read of /proc/net/route: nearly always the first are enough. */
 #define ROUTES_HEAD 1024
@@ -167,6 +169,13 @@ struct network_state {
 	size_t n_updated;   /* rows that this reading has put counters into */
 	bool is_complete;   /* the rows are good for the next reading */
 	uint64_t looked_ms; /* when all was read */
+
+	/* The reading under way. */
+	uint64_t reading;
+	size_t phase;	 /* index of phases[] */
+	size_t at;	 /* how far the phase has come */
+	bool is_anew;	 /* the rows are new ones */
+	bool has_failed; /* an attribute that is there could not be read */
 };
 
 static bool is_blank(char c)
@@ -379,28 +388,19 @@ static int update_row(void *arg, const char *name, const struct vmv_network_samp
 	return 0;
 }
 
-/* Everything anew. A row whose attributes could not be read is tried again by the next reading; not
- * so one that sysfs does not have, which vanished, or is of another namespace than sysfs. */
-static int read_all(struct network_state *st, const struct vmv_root *root, struct vmv_err *err)
+/* Everything anew, beginning with the names. */
+static int take_rows(struct network_state *st, struct vmv_err *err)
 {
 	int r;
 
 	st->n = 0;
+	st->is_complete = false;
+	st->has_failed = false;
+	st->looked_ms = vmv_mono_ms(&vmv_clock_system);
 	r = vmv_netdev_parse(st->text, add_row, st, err);
 	if (r == -ENOMEM)
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "no memory for the network interfaces");
-	if (r < 0)
-		return r;
-	st->is_complete = true;
-	st->looked_ms = vmv_mono_ms(&vmv_clock_system);
-	for (size_t i = 0; i < st->n; i++) {
-		r = vmv_interface_read(root, &st->rows[i]);
-		if (r < 0 && r != -ENOENT)
-			st->is_complete = false;
-	}
-	if (!vmv_addresses_read(root, st->rows, st->n, &st->text, &st->text_cap))
-		st->is_complete = false;
-	return 0;
+	return r;
 }
 
 static bool must_look(const struct network_state *st)
@@ -409,25 +409,58 @@ static bool must_look(const struct network_state *st)
 	       vmv_mono_ms(&vmv_clock_system) - st->looked_ms >= LOOK_MS;
 }
 
-/* Sets *ret_anew when the rows are new ones. */
-static int read_interfaces(struct network_state *st, const struct vmv_root *root, bool *ret_anew,
-			   struct vmv_err *err)
+static int read_counters(struct network_state *st, const struct vmv_root *root,
+			 struct vmv_sink *sink, struct vmv_err *err)
 {
 	int r = keep_open(&st->dev, root, "net/dev");
 
-	*ret_anew = must_look(st);
+	(void)sink;
+	st->is_anew = must_look(st);
 	if (r == 0)
 		r = vmv_read_table_fd(st->dev, &st->text, &st->text_cap, TABLE_MAX);
 	if (r < 0)
 		return vmv_fail(err, VMV_E_IO, -r, "cannot read /proc/net/dev: %s", strerror(-r));
-	if (!*ret_anew) {
+	if (!st->is_anew) {
 		st->n_updated = 0;
 		r = vmv_netdev_parse(st->text, update_row, st, err);
 		if (r < 0 && r != -ESTALE)
 			return r;
-		*ret_anew = r == -ESTALE || st->n_updated != st->n;
+		st->is_anew = r == -ESTALE || st->n_updated != st->n;
 	}
-	return *ret_anew ? read_all(st, root, err) : 0;
+	return st->is_anew ? take_rows(st, err) : 0;
+}
+
+/* A row whose attributes could not be read is tried again by the next reading; not so one that
+ * sysfs does not have, which vanished, or is of another namespace than sysfs. */
+static int read_attributes(struct network_state *st, const struct vmv_root *root,
+			   struct vmv_sink *sink, struct vmv_err *err)
+{
+	int r;
+
+	(void)sink;
+	(void)err;
+	if (!st->is_anew)
+		return 0;
+	for (size_t i = 0; i < LOOK_SLICE && st->at < st->n; i++, st->at++) {
+		r = vmv_interface_read(root, &st->rows[st->at]);
+		if (r < 0 && r != -ENOENT)
+			st->has_failed = true;
+	}
+	return st->at < st->n ? VMV_MORE : 0;
+}
+
+static int read_addresses(struct network_state *st, const struct vmv_root *root,
+			  struct vmv_sink *sink, struct vmv_err *err)
+{
+	bool is_known;
+
+	(void)sink;
+	(void)err;
+	if (!st->is_anew)
+		return 0;
+	is_known = vmv_addresses_read(root, st->rows, st->n, &st->text, &st->text_cap);
+	st->is_complete = is_known && !st->has_failed;
+	return 0;
 }
 
 static int compare(uint64_t a, uint64_t b)
@@ -483,28 +516,61 @@ static void network_close(void *state)
 	free(st);
 }
 
-static int network_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,
-			struct vmv_err *err)
+static int arrange(struct network_state *st, const struct vmv_root *root, struct vmv_sink *sink,
+		   struct vmv_err *err)
 {
-	struct network_state *st = state;
-	bool is_changed;
+	bool is_changed = st->is_anew;
+	int r = read_routes(st, root, &is_changed, err);
+
+	(void)sink;
+	if (r == 0 && is_changed)
+		sort_rows(st);
+	return r;
+}
+
+static int tell(struct network_state *st, const struct vmv_root *root, struct vmv_sink *sink,
+		struct vmv_err *err)
+{
 	int r;
 
-	r = read_interfaces(st, root, &is_changed, err);
-	if (r == 0)
-		r = read_routes(st, root, &is_changed, err);
-	if (r < 0) {
-		st->is_complete = false;
-		return r;
-	}
-	if (is_changed)
-		sort_rows(st);
-	for (size_t i = 0; i < st->n; i++) {
-		r = sink->row(sink, st->order[i]->name, st->order[i]);
+	(void)root;
+	(void)err;
+	for (size_t n = 0; st->at < st->n; n++, st->at++) {
+		if (n == TELL_SLICE)
+			return VMV_MORE;
+		r = sink->row(sink, st->order[st->at]->name, st->order[st->at]);
 		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+typedef int phase_fn(struct network_state *st, const struct vmv_root *root, struct vmv_sink *sink,
+		     struct vmv_err *err);
+
+static phase_fn *const phases[] = { read_counters, read_attributes, read_addresses, arrange, tell };
+
+static int network_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,
+			struct vmv_err *err)
+{
+	struct network_state *st = state;
+	int r = 0;
+
+	if (st->reading != sink->reading) /* the one before may have been given up in its midst */
+		st->phase = st->at = 0;
+	st->reading = sink->reading;
+	while (r == 0 && st->phase < VMV_COUNTOF(phases)) {
+		r = phases[st->phase](st, root, sink, err);
+		if (r == 0) {
+			st->phase++;
+			st->at = 0;
+		}
+	}
+	if (r < 0)
+		st->is_complete = false;
+	if (r != VMV_MORE)
+		st->phase = st->at = 0;
+	return r;
 }
 
 const struct vmv_collector vmv_collector_network = {

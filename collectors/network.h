@@ -16,7 +16,7 @@ struct vmv_network_sample {
 	char operstate[16];	 /* "up", "down", "unknown", ... as sysfs says; "" unknown */
 	uint64_t index;		 /* ifindex */
 	uint64_t is_up;		 /* IFF_UP and operstate "up" or "unknown": 0 or 1; VMV_UNSET
-				  * when sysfs does not say (it vanished meanwhile) */
+				  * when neither sysfs nor netlink says (it vanished) */
 	uint64_t is_operational; /* operstate "up": 0 or 1; VMV_UNSET likewise */
 	uint64_t is_loopback;	 /* 0 or 1; VMV_UNSET likewise */
 	uint64_t default_metric; /* of its IPv4 default route, lowest; VMV_UNSET: has none */

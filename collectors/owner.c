@@ -18,7 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LINKS_SLICE  256    /* descriptors of processes looked at per turn */
+#define LINKS_SLICE  96	    /* descriptors of processes looked at per turn: a microsecond each */
 #define ASK_AGAIN_MS 600000 /* search again for owners that were not visible */
 
 #define NO_INODE 0

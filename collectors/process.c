@@ -2,11 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -183,6 +185,7 @@ struct slot {
 
 struct process_state {
 	struct vmv_pids pids;
+	bool has_last_pid; /* loadavg tells of the processes in /proc */
 	int loadavg;	   /* -1 until it could be opened */
 	uint64_t last_pid; /* handed out when /proc was listed */
 	uint64_t listed_ms;
@@ -218,6 +221,17 @@ static size_t kept_max(const struct vmv_root *root)
 	return vmv_process_kept_max((uint64_t)info.totalram * info.mem_unit, nofile.rlim_cur);
 }
 
+/* The last pid in loadavg is that of the reader's pid namespace; /proc may show another one. */
+static bool is_our_namespace(const struct vmv_root *root)
+{
+	char text[24], self[24];
+	ssize_t n = readlinkat(root->proc, "self", text, sizeof(text) - 1);
+
+	text[n > 0 ? n : 0] = '\0';
+	(void)snprintf(self, sizeof(self), "%jd", (intmax_t)getpid());
+	return strcmp(text, self) == 0;
+}
+
 static void *process_open(const struct vmv_root *root)
 {
 	struct process_state *st = calloc(1, sizeof(*st));
@@ -227,6 +241,7 @@ static void *process_open(const struct vmv_root *root)
 	st->loadavg = -1;
 	st->page_size = (size_t)sysconf(_SC_PAGESIZE);
 	st->max_kept = kept_max(root);
+	st->has_last_pid = root->is_live && is_our_namespace(root);
 	return st;
 }
 
@@ -253,6 +268,16 @@ static void process_close(void *state)
 	free(st);
 }
 
+/* Not what lxcfs puts in its place: a number that is brought up to date every few seconds. */
+static int open_loadavg(const struct vmv_root *root)
+{
+	vmv_autoclose int fd = openat(root->proc, "loadavg", O_RDONLY | O_CLOEXEC);
+	struct statfs fs;
+
+	return fd >= 0 && fstatfs(fd, &fs) == 0 && fs.f_type == PROC_SUPER_MAGIC ? VMV_TAKE(fd, -1)
+										 : -1;
+}
+
 /* "0.20 0.18 0.12 1/80 11206": the pid that was handed out last. Threads have one, too, so it
  * changes more often than there is a new process, never less. UINT64_MAX: not known. */
 static uint64_t read_last_pid(struct process_state *st, const struct vmv_root *root)
@@ -261,8 +286,8 @@ static uint64_t read_last_pid(struct process_state *st, const struct vmv_root *r
 	const char *column;
 	uint64_t pid;
 
-	if (st->loadavg < 0)
-		st->loadavg = openat(root->proc, "loadavg", O_RDONLY | O_CLOEXEC);
+	if (st->has_last_pid && st->loadavg < 0)
+		st->loadavg = open_loadavg(root);
 	if (st->loadavg < 0 || vmv_read_fd(st->loadavg, text, sizeof(text)) < 0)
 		return UINT64_MAX;
 	column = strrchr(text, ' ');
@@ -274,7 +299,7 @@ static uint64_t read_last_pid(struct process_state *st, const struct vmv_root *r
  * under hidepid) are caught by age. */
 static bool needs_list(struct process_state *st, const struct vmv_root *root)
 {
-	uint64_t last_pid = root->is_live ? read_last_pid(st, root) : UINT64_MAX;
+	uint64_t last_pid = read_last_pid(st, root);
 	uint64_t now_ms = vmv_mono_ms(&vmv_clock_system);
 
 	if (st->is_listed && last_pid != UINT64_MAX && last_pid == st->last_pid &&

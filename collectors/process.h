@@ -27,7 +27,8 @@ struct vmv_process_sample {
  *
  * What makes it cheap on the running kernel: the descriptors of /proc/PID/stat stay open, up to a
  * bound (vmv_process_kept_max), and /proc is listed anew only when a pid was handed out since
- * (last column of /proc/loadavg), at the latest after VMV_LIST_AGE_MS. */
+ * (last column of /proc/loadavg), at the latest after VMV_LIST_AGE_MS; each time where that column
+ * is of another pid namespace than /proc, or comes from lxcfs. */
 extern const struct vmv_collector vmv_collector_process;
 
 /* How many there are, by state, out of the same scan: a struct vmv_processes_sample. */

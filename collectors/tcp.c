@@ -28,11 +28,11 @@ static const struct vmv_field fields[] = {
 	STATE("last_ack", LAST_ACK, "Closed by both, our end not confirmed yet."),
 	STATE("listen", LISTEN, "Sockets that wait for connections."),
 	STATE("closing", CLOSING, "Closed by both at once, not confirmed yet."),
-	VMV_FIELD(S, rx_queued, "node_tcp_connection_states", "state=\"rx_queued_bytes\"",
-		  VMV_GAUGE, VMV_UNIT_NONE, 0, "sock_diag idiag_rqueue",
+	VMV_FIELD(S, rx_queued, "vmvitals_tcp_queued_bytes", "queue=\"receive\"", VMV_GAUGE,
+		  VMV_UNIT_BYTES, 0, "sock_diag idiag_rqueue",
 		  "Bytes received that programs have not read yet."),
-	VMV_FIELD(S, tx_queued, "node_tcp_connection_states", "state=\"tx_queued_bytes\"",
-		  VMV_GAUGE, VMV_UNIT_NONE, 0, "sock_diag idiag_wqueue",
+	VMV_FIELD(S, tx_queued, "vmvitals_tcp_queued_bytes", "queue=\"send\"", VMV_GAUGE,
+		  VMV_UNIT_BYTES, 0, "sock_diag idiag_wqueue",
 		  "Bytes of programs that the other side has not confirmed yet."),
 };
 
@@ -67,7 +67,8 @@ int vmv_tcp_parse_established(const char *text, uint64_t *ret)
 
 	while (names && strncmp(names, prefix, sizeof(prefix) - 1) != 0) {
 		names = strchr(names, '\n');
-		names += names ? 1 : 0;
+		if (names)
+			names++;
 	}
 	values = names ? strchr(names, '\n') : NULL;
 	if (!values || strncmp(++values, prefix, sizeof(prefix) - 1) != 0)

@@ -7,9 +7,13 @@ struct vmv_request;
 /* link.c: the agent and its host link */
 void vmv_run_ping(struct vmv_request *req);
 void vmv_run_get_metrics(struct vmv_request *req);
+void vmv_run_get_state(struct vmv_request *req);
 
 /* describe.c */
 void vmv_run_describe(struct vmv_request *req);
+
+/* health.c */
+void vmv_run_get_health(struct vmv_request *req);
 
 /* samples.c */
 void vmv_run_get_samples(struct vmv_request *req);

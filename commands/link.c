@@ -4,6 +4,9 @@
 #include "proto/json_write.h"
 #include "reports/hello.h"
 #include "reports/metrics.h"
+#include "reports/state.h"
+
+#include <stdio.h>
 
 void vmv_run_ping(struct vmv_request *req)
 {
@@ -50,4 +53,20 @@ void vmv_run_get_metrics(struct vmv_request *req)
 
 	if (req->services->fetch(req->agent, &ask, metrics_ready, req) < 0)
 		vmv_request_fail(req, &err);
+}
+
+void vmv_run_get_state(struct vmv_request *req)
+{
+	struct vmv_state state;
+	struct vmv_jw w;
+	char text[64];
+
+	req->services->state(req->agent, &state);
+	vmv_jw_init(&w, VMV_RESPONSE_MAX - VMV_JW_TAIL);
+	vmv_state_write(&w, &state);
+	(void)snprintf(text, sizeof(text), "%zu channel%s, %zu job%s", state.n_channels,
+		       state.n_channels == 1 ? "" : "s", state.n_jobs,
+		       state.n_jobs == 1 ? "" : "s");
+	vmv_request_done(req, text, &w);
+	vmv_jw_free(&w);
 }

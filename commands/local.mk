@@ -3,6 +3,7 @@ commands_libcommands_a_SOURCES = \
 	commands/args.c commands/command.h \
 	commands/describe.c \
 	commands/families.h \
+	commands/health.c \
 	commands/judge.c commands/judge.h \
 	commands/link.c \
 	commands/request.c commands/request.h \

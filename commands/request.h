@@ -10,12 +10,14 @@
 #include <stdint.h>
 
 struct vmv_facts;
+struct vmv_health;
 struct vmv_hello;
 struct vmv_policy;
 struct vmv_jw;
 struct vmv_metrics_options;
 struct vmv_address_memory;
 struct vmv_rates;
+struct vmv_state;
 
 /* What somebody wants to know. */
 struct vmv_ask {
@@ -44,6 +46,10 @@ struct vmv_services {
 	void (*hello)(void *session, struct vmv_hello *ret);
 	void (*policy)(void *session, struct vmv_policy *ret);
 	void (*renew)(void *session); /* ends the session and begins a new one */
+	/* Evaluates all checks with a reading of vmv_checks_groups. Borrowed likewise. */
+	const struct vmv_health *(*health)(void *agent, const struct vmv_view *view);
+	/* texts are borrowed likewise */
+	void (*state)(void *agent, struct vmv_state *ret);
 	uint64_t (*uptime_s)(void *agent);
 	unsigned (*jobs)(void *agent);
 };

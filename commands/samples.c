@@ -55,6 +55,7 @@ static void samples_ready(void *arg, const struct vmv_view *view)
 	struct vmv_hello hello;
 	char text[32];
 	struct vmv_jw w;
+	int n;
 
 	if (!view) {
 		vmv_request_fail(req, &abandoned);
@@ -63,7 +64,8 @@ static void samples_ready(void *arg, const struct vmv_view *view)
 	req->services->hello(req->session, &hello);
 	vmv_jw_init(&w, VMV_RESPONSE_MAX - VMV_JW_TAIL);
 	vmv_samples_data(&w, view->facts, groups, hello.schema);
-	(void)snprintf(text, sizeof(text), "%d groups", __builtin_popcountll(groups));
+	n = __builtin_popcountll(groups);
+	(void)snprintf(text, sizeof(text), "%d group%s", n, n == 1 ? "" : "s");
 	vmv_request_done(req, text, &w);
 	vmv_jw_free(&w);
 }

@@ -777,6 +777,8 @@ static int ask(struct vmv_asker *self, const char *text, uint32_t max_age_ms, co
 	if (r < 0)
 		return r;
 	q->wanted_ms = now;
+	if (q->result < 0 && max_age_ms > VMV_ASK_ERROR_MS)
+		max_age_ms = VMV_ASK_ERROR_MS;
 	if (q->state != STUCK && q->result != -EAGAIN && now - q->answered_ms <= max_age_ms)
 		return give(q, now, ret_text, ret_age_ms);
 	if (q->state == IDLE && now < q->retry_ms)

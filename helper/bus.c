@@ -5,15 +5,20 @@
 #include "base/clock.h"
 
 #include <errno.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
 
-/* What it means for us that nobody is there; the bus has several words for it. */
-static int result(int r)
+/* What it means for us that nobody is there; the bus has several words for it. The service manager
+ * itself is only late then, where it runs the system: early in the boot it is not on the bus yet.
+ */
+static int result(int r, const char *name)
 {
 	switch (r) {
+	case -ENOENT:
 	case -ECONNREFUSED: /* a socket that was left behind */
 	case -EHOSTUNREACH: /* ServiceUnknown */
 	case -ENXIO:	    /* NameHasNoOwner */
-		return -ENOENT;
+		return strcmp(name, VMV_BUS_SYSTEMD) == 0 && sd_booted() > 0 ? -EHOSTDOWN : -ENOENT;
 	default:
 		return r < 0 ? r : 0;
 	}
@@ -58,7 +63,7 @@ int vmv_bus_open(struct vmv_bus *ret, const char *name)
 		r = log_in(&b);
 	if (r < 0) {
 		vmv_bus_close(&b);
-		return result(r);
+		return result(r, name);
 	}
 	*ret = b;
 	return 0;
@@ -99,7 +104,7 @@ int vmv_bus_send(struct vmv_bus *b, sd_bus_message *call, sd_bus_message **ret)
 	int r = us > 0 ? sd_bus_call(b->bus, call, us, NULL, ret) : -ETIMEDOUT;
 
 	sd_bus_message_unref(call);
-	return result(r);
+	return result(r, b->name);
 }
 
 #else

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <systemd/sd-bus.h>
 
+#define VMV_BUS_SYSTEMD	    "org.freedesktop.systemd1"
 #define VMV_BUS_DEADLINE_MS 5000 /* for connecting and all calls together */
 
 struct vmv_bus {
@@ -15,7 +16,8 @@ struct vmv_bus {
 };
 
 /* Each returns 0 or negative errno: -ENOENT when there is no bus, or nobody with that name on it
- * (it is not started for us); -ETIMEDOUT; what the service said. */
+ * (it is not started for us); of systemd, where it is what runs the machine, -EHOSTDOWN then: it
+ * will come; -ETIMEDOUT; what the service said. */
 int vmv_bus_open(struct vmv_bus *ret, const char *name);
 void vmv_bus_close(struct vmv_bus *b); /* may be one that was never opened, all zero */
 

@@ -24,7 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SERVICE	  "org.freedesktop.systemd1"
+#define SERVICE	  VMV_BUS_SYSTEMD
 #define OBJECT	  "/org/freedesktop/systemd1"
 #define MANAGER	  "org.freedesktop.systemd1.Manager"
 #define UNIT_TYPE "(ssssssouso)"

@@ -63,8 +63,11 @@ static void help_options(struct vmv_text *t, unsigned bits)
 
 static void help_verb(struct vmv_text *t, const struct vmv_verb *verb)
 {
-	vmv_text_fmt(t, "Usage: vmvitals [OPTION]... %s\n\n%s\n", verb->name, verb->help);
+	vmv_text_fmt(t, "Usage: vmvitals [OPTION]... %s%s%s\n\n%s\n", verb->name,
+		     verb->operands ? " " : "", verb->operands ? verb->operands : "", verb->help);
 	help_options(t, verb->options);
+	if (verb->more)
+		verb->more(t);
 }
 
 static void help_all(struct vmv_text *t)
@@ -75,7 +78,8 @@ static void help_all(struct vmv_text *t)
 		vmv_text_fmt(t, "  %-20s  %s\n", vmv_verbs[i].name, vmv_verbs[i].help);
 	help_options(t, ~0u);
 	vmv_text_add(t, "\nExit status: 0 done, 64 usage, 69 no agent or no answer, 70 internal,\n"
-			"74 output, 75 busy, 76 protocol, 77 refused.\n");
+			"74 output, 75 busy, 76 protocol, 77 refused; of health also\n"
+			"1 warning, 2 failed, 3 unknown.\n");
 }
 
 static enum vmv_exit help(const struct vmv_cli *cli, const struct vmv_verb *verb)

@@ -36,6 +36,8 @@ struct vmv_verb {
 	unsigned options;  /* VMV_OPT_ bits it has beside the common ones */
 	size_t n_operands; /* words it takes behind its name, at most */
 	enum vmv_exit (*run)(const struct vmv_cli *cli);
+	const char *operands;		  /* as they stand in its help; NULL: it takes none */
+	void (*more)(struct vmv_text *t); /* more help, behind its options; or NULL */
 };
 
 /* Sorted by name. */

@@ -1,4 +1,4 @@
-/* Exit statuses of vmvitals: sysexits(3). */
+/* Exit statuses of vmvitals: sysexits(3), and those of monitoring plugins. */
 #ifndef VMV_HOST_EXITS_H
 #define VMV_HOST_EXITS_H
 
@@ -6,6 +6,9 @@ struct vmv_err;
 
 enum vmv_exit {
 	VMV_EXIT_OK = 0,
+	VMV_EXIT_WARNING = 1, /* these three by 'health' only, as monitoring plugins have them */
+	VMV_EXIT_FAILED = 2,
+	VMV_EXIT_UNKNOWN = 3,
 	VMV_EXIT_USAGE = 64,	/* unknown verb, unknown or bad option */
 	VMV_EXIT_NO_AGENT = 69, /* cannot connect, hung up, no answer in time */
 	VMV_EXIT_INTERNAL = 70, /* a failure of this tool or inside the agent */

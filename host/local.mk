@@ -5,10 +5,12 @@ host_libhost_a_SOURCES = \
 	host/client.c host/client.h \
 	host/exits.c host/exits.h \
 	host/identity.c host/identity.h \
+	host/inquiries.c host/inquiries.h host/groups.inc host/metrics.inc \
 	host/listing.c host/listing.h \
 	host/options.c host/options.h \
 	host/rates.c host/rates.h \
 	host/show.c host/show.h \
+	host/tables.c host/tables.h \
 	host/term.c host/term.h \
 	host/text.c host/text.h \
 	host/verbs.c host/verbs.h \

@@ -13,6 +13,7 @@
 #include "host/cli.h"
 #include "host/client.h"
 #include "host/identity.h"
+#include "host/inquiries.h"
 #include "host/listing.h"
 #include "host/show.h"
 #include "host/term.h"
@@ -238,12 +239,70 @@ static enum vmv_exit run_show(const struct vmv_cli *cli)
 	return vmv_cli_print(cli, &t);
 }
 
+/* With groups: what these hold, under the names that Prometheus knows. */
+static enum vmv_exit run_metrics_or_groups(const struct vmv_cli *cli)
+{
+	return cli->options->n_operands > 1 ? vmv_run_samples(cli) : run_metrics(cli);
+}
+
+static void help_groups(struct vmv_text *t)
+{
+	static const struct {
+		const char *group, *name, *kind, *unit, *help;
+	} all[] = {
+#include "host/metrics.inc"
+	};
+
+	for (size_t i = 0; i < VMV_COUNTOF(all); i++) {
+		if (i == 0 || strcmp(all[i - 1].group, all[i].group) != 0)
+			vmv_text_fmt(t, "\nGroup %s:\n", all[i].group);
+		vmv_text_fmt(t, "  %s  (%s%s%s)\n      %s\n", all[i].name, all[i].kind,
+			     strcmp(all[i].unit, "none") == 0 ? "" : ", ",
+			     strcmp(all[i].unit, "none") == 0 ? "" : all[i].unit, all[i].help);
+	}
+}
+
+/* The paths that are there in any guest; lists have as many elements as the guest. Then the groups.
+ */
+static void help_metrics(struct vmv_text *t)
+{
+	vmv_text_add(t, "\nNames without a group, those of the message that hosts get:\n");
+	for (size_t i = 0; i < vmv_n_vital_scalars; i++)
+		vmv_text_fmt(t, "  %s\n", vmv_vital_scalars[i].path);
+	for (size_t i = 0; i < vmv_n_vital_lists; i++)
+		for (size_t k = 0; k < vmv_vital_lists[i].n_rows; k++)
+			if (!vmv_vital_lists[i].rows[k].is_key)
+				vmv_text_fmt(t, "  %s[...].%s\n", vmv_vital_lists[i].path,
+					     vmv_vital_lists[i].rows[k].path);
+	help_groups(t);
+}
+
 /* -- the table ----------------------------------------------------------------------- */
 
 const struct vmv_verb vmv_verbs[] = {
-	{ .name = "metrics", .help = "Print every metric, one per line.", .run = run_metrics },
+	{ .name = "describe",
+	  .help = "Tell what the agent can measure and do.",
+	  .run = vmv_run_describe },
+	{ .name = "health",
+	  .help = "Check the guest; the exit status is that of a monitoring plugin.",
+	  .run = vmv_run_health },
+	{ .name = "metrics",
+	  .help = "Print every metric, one per line; of groups, their raw values.",
+	  .n_operands = 64,
+	  .operands = "[GROUP]...",
+	  .run = run_metrics_or_groups,
+	  .more = help_metrics },
 	{ .name = "ping", .help = "Ask the agent whether it is there.", .run = run_ping },
+	{ .name = "samples",
+	  .help = "Print every value of some groups, or of the default ones.",
+	  .n_operands = 64,
+	  .operands = "[GROUP]...",
+	  .run = vmv_run_samples,
+	  .more = vmv_help_samples },
 	{ .name = "show", .help = "Show the guest on one page.", .run = run_show },
+	{ .name = "state",
+	  .help = "Tell how the agent itself is, and what it costs.",
+	  .run = vmv_run_state },
 	{ .name = "watch",
 	  .help = "Show the page again and again, with rates.",
 	  .options = VMV_OPT_INTERVAL | VMV_OPT_COUNT,

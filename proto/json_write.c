@@ -238,7 +238,8 @@ void vmv_jw_double(struct vmv_jw *w, const char *name, double v)
 		vmv_jw_null(w, name);
 		return;
 	}
-	n = snprintf(text, sizeof(text), "%.15g", v == 0.0 ? 0.0 : v); /* no minus zero */
+	/* rounded up, the largest ones would be infinite for who reads them; no minus zero */
+	n = snprintf(text, sizeof(text), "%.*g", fabs(v) < 1e308 ? 15 : 17, v == 0.0 ? 0.0 : v);
 	if (!strpbrk(text, ".e"))
 		n = (int)(stpcpy(text + n, ".0") - text);
 	vmv_jw_raw(w, name, text, (size_t)n);

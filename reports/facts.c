@@ -13,6 +13,7 @@
 
 #define RETRY_MIN_MS 1000
 #define RETRY_MAX_MS 300000
+#define ABSENT_MS    60000 /* it may come yet: a service later in the boot, a module */
 #define SLOW_MS	     5000
 #define IDS_MAX	     (256 * VMV_MIB)
 
@@ -201,7 +202,7 @@ static void mark_failed(struct vmv_collector_status *s, int r, const struct vmv_
 	s->is_absent = r == -ENOENT;
 	s->failures++;
 	s->failed += !s->is_absent;
-	s->due_ms = now_ms + (s->is_absent ? RETRY_MAX_MS : pause_after(s, last_try_ms, now_ms));
+	s->due_ms = now_ms + (s->is_absent ? ABSENT_MS : pause_after(s, last_try_ms, now_ms));
 	(void)snprintf(s->error, sizeof(s->error), "%.159s",
 		       err->code != VMV_OK ? err->msg : strerror(-r));
 }

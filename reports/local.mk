@@ -2,15 +2,20 @@ noinst_LIBRARIES += reports/libreports.a
 reports_libreports_a_SOURCES = \
 	reports/accounts.c reports/accounts.h \
 	reports/addresses.c reports/interfaces.h \
+	reports/checks.c reports/checks.h \
 	reports/describe.c reports/describe.h \
 	reports/facts.c reports/facts.h \
+	reports/health.c reports/health.h \
 	reports/hello.c reports/hello.h \
+	reports/history.c \
 	reports/metrics.c reports/metrics.h \
 	reports/notices.c reports/notices.h \
+	reports/pick.c reports/pick.h \
 	reports/processes.c reports/processes.h \
 	reports/rates.c reports/rates.h \
 	reports/response.c reports/response.h \
 	reports/samples.c reports/samples.h \
 	reports/schema.c reports/schema.h \
+	reports/state.c reports/state.h \
 	reports/system.c reports/system.h
 reports_libreports_a_CPPFLAGS = $(AM_CPPFLAGS) $(NETTLE_CFLAGS)

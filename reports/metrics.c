@@ -26,7 +26,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GIB (1024.0 * 1024.0 * 1024.0)
+#define GIB	 (1024.0 * 1024.0 * 1024.0)
+#define RATE_MAX 9007199254740992.0 /* 2^53: beyond, readers of JSON lose digits */
 
 static int missing(struct vmv_err *err, const char *what)
 {
@@ -133,6 +134,9 @@ static void write_filesystems(struct vmv_jw *w, const struct vmv_facts *f)
 
 static void write_rate(struct vmv_jw *w, const char *name, const struct vmv_rates *r, double v)
 {
+	/* a counter may jump by anything, and what does not fit would come out below zero */
+	if (v > RATE_MAX)
+		v = RATE_MAX;
 	vmv_jw_int(w, name, r->has_io ? (int64_t)(v + 0.5) : 0);
 }
 

@@ -1,5 +1,6 @@
 #include "reports/rates.h"
 
+#include "base/cleanup.h"
 #include "base/num.h"
 #include "collectors/cpu.h"
 #include "collectors/disk.h"
@@ -15,6 +16,8 @@
 
 #define TICKS_PER_S 100.0 /* USER_HZ */
 #define SECTOR	    512.0
+
+#define CLOCKS_APART_S 1.0 /* so far two readings of the uptime may be apart */
 
 struct core_mark {
 	uint32_t number;
@@ -172,70 +175,107 @@ static double since32(struct vmv_rates *r, uint64_t before, uint64_t now, double
 								    : since(r, before, now);
 }
 
-static double known(uint64_t v)
-{
-	return v == VMV_UNSET ? 0.0 : (double)v;
-}
-
-/* All but idle and iowait is use, steal included; guest time is in user already. */
+/* All but idle and iowait is use, steal included; guest time is in user already. ticks: what the
+ * CPUs have together in the interval; 0 when before is the boot. */
 static double busy_percent(struct vmv_rates *r, const struct vmv_cpu_sample *before,
-			   const struct vmv_cpu_sample *now)
+			   const struct vmv_cpu_sample *now, double ticks)
 {
-	static const struct vmv_cpu_sample boot = { 0 };
-	const struct vmv_cpu_sample *b = before ? before : &boot;
 	uint64_t resets = r->resets;
-	double idle = since(r, b->idle, now->idle) + since(r, b->iowait, now->iowait);
-	double busy = since(r, b->user, now->user) + since(r, b->nice, now->nice) +
-		      since(r, b->system, now->system) + since(r, b->irq, now->irq) +
-		      since(r, b->softirq, now->softirq) +
-		      (before ? since(r, b->steal, now->steal) : known(now->steal));
+	double idle = since(r, before->idle, now->idle) + since(r, before->iowait, now->iowait);
+	bool is_anew = r->resets > resets;
+	double busy = since(r, before->user, now->user) + since(r, before->nice, now->nice) +
+		      since(r, before->system, now->system) + since(r, before->irq, now->irq) +
+		      since(r, before->softirq, now->softirq) + since(r, before->steal, now->steal);
 
-	/* it was offline meanwhile, and began anew: as one that was not there before */
-	if (before && r->resets > resets)
-		return busy_percent(r, NULL, now);
+	/* it was offline meanwhile: only its idle time began anew, the rest goes on */
+	if (is_anew)
+		idle = busy < ticks ? ticks - busy : 0;
 	return idle + busy > 0 ? 100.0 * busy / (idle + busy) : 0.0;
 }
 
-/* CPUs come and go: only one that was there before has a difference. */
-static const struct vmv_cpu_sample *core_before(const struct vmv_baseline *b, uint32_t number)
+/* All that it ever counted, for how long it has been there. */
+static double ticks_of_cpu(const struct vmv_cpu_sample *c)
 {
-	for (size_t i = 0; b && i < b->n_cores; i++)
-		if (b->cores[i].number == number)
-			return &b->cores[i].ticks;
-	return NULL;
+	const uint64_t columns[] = { c->user, c->nice,	  c->system, c->idle,
+				     c->irq,  c->softirq, c->iowait, c->steal };
+	double sum = 0;
+
+	for (size_t i = 0; i < VMV_COUNTOF(columns); i++)
+		sum += columns[i] == VMV_UNSET ? 0.0 : (double)columns[i];
+	return sum;
+}
+
+/* CPUs come and go: only one that was there before has a difference. Both are in order of number:
+ * one walk through both. */
+static const struct vmv_cpu_sample *core_before(const struct vmv_baseline *b, size_t *at,
+						uint32_t number)
+{
+	while (*at < b->n_cores && b->cores[*at].number < number)
+		++*at;
+	return *at < b->n_cores && b->cores[*at].number == number ? &b->cores[*at].ticks : NULL;
+}
+
+static const struct vmv_cpu_sample boot = { 0 };
+
+static double core_percent(struct vmv_rates *r, const struct vmv_baseline *b, size_t *at,
+			   uint32_t number, const struct vmv_cpu_sample *now)
+{
+	double ticks = r->seconds * TICKS_PER_S;
+	const struct vmv_cpu_sample *was;
+
+	if (!b || !b->has_all)
+		return busy_percent(r, &boot, now, 0);
+	was = core_before(b, at, number);
+	if (was)
+		return busy_percent(r, was, now, ticks);
+	/* it was offline, not plugged in since: what it did in the interval is not known */
+	if (ticks_of_cpu(now) > 1.5 * ticks) {
+		r->resets++;
+		return 0.0;
+	}
+	return busy_percent(r, &boot, now, 0);
 }
 
 static int compute_cpu(struct vmv_rates *r, const struct vmv_baseline *b, const struct vmv_facts *f)
 {
 	const struct vmv_stat_sample *stat = vmv_facts_row(f, &vmv_collector_stat);
 	const struct vmv_cpu_sample *rows = vmv_facts_rows(f, &vmv_collector_cpu, &r->n_cores);
+	size_t at = 0;
 
-	r->cpu = stat ? busy_percent(r, b && b->has_all ? &b->all : NULL, &stat->all) : (double)NAN;
+	r->cpu = stat ? busy_percent(r, b && b->has_all ? &b->all : &boot, &stat->all,
+				     r->seconds * TICKS_PER_S * (double)r->n_cores)
+		      : (double)NAN;
 	if (r->n_cores == 0)
 		return 0;
 	r->cores = calloc(r->n_cores, sizeof(*r->cores));
 	if (!r->cores)
 		return -ENOMEM;
 	for (size_t i = 0; i < r->n_cores; i++)
-		r->cores[i] = busy_percent(
-			r, core_before(b, number_of(vmv_facts_id(f, &vmv_collector_cpu, i))),
-			&rows[i]);
+		r->cores[i] = core_percent(
+			r, b, &at, number_of(vmv_facts_id(f, &vmv_collector_cpu, i)), &rows[i]);
 	return 0;
 }
 
 /* -- disks ------------------------------------------------------------------------------ */
 
-static const struct vmv_disk_sample *disk_before(const struct vmv_baseline *b, const char *name)
+/* The kernel keeps its order: nearly always it is the one at *at, which moves on behind it. */
+static const struct vmv_disk_sample *disk_before(const struct vmv_baseline *b, size_t *at,
+						 const char *name)
 {
-	for (size_t i = 0; i < b->n_disks; i++)
-		if (strcmp(b->disks[i].name, name) == 0)
+	for (size_t n = 0; n < b->n_disks; n++) {
+		size_t i = (*at + n) % b->n_disks;
+
+		if (strcmp(b->disks[i].name, name) == 0) {
+			*at = i + 1;
 			return &b->disks[i].counters;
+		}
+	}
 	return NULL;
 }
 
 static void compute_io(struct vmv_rates *r, const struct vmv_baseline *b, const struct vmv_facts *f)
 {
-	size_t n;
+	size_t n, at = 0;
 	const struct vmv_disk_sample *d = vmv_facts_rows(f, &vmv_collector_disk, &n);
 
 	r->io_utilization = (double)NAN;
@@ -244,8 +284,9 @@ static void compute_io(struct vmv_rates *r, const struct vmv_baseline *b, const 
 		const struct vmv_disk_sample *was;
 		double busy;
 
-		was = d[i].is_whole == 1 ? disk_before(b, vmv_facts_id(f, &vmv_collector_disk, i))
-					 : NULL;
+		was = d[i].is_whole == 1
+			      ? disk_before(b, &at, vmv_facts_id(f, &vmv_collector_disk, i))
+			      : NULL;
 		if (!was)
 			continue;
 		r->read_bytes +=
@@ -300,7 +341,8 @@ static double share(struct vmv_rates *r, const struct vmv_process_sample *p,
 
 	if (!was)
 		seconds = uptime - (double)p->starttime / TICKS_PER_S; /* its age */
-	if (ticks_of(p) == VMV_UNSET || isnan(seconds))
+	/* it starts in the future: the uptime is a container's (lxcfs), all else the machine's */
+	if (ticks_of(p) == VMV_UNSET || isnan(seconds) || seconds < -CLOCKS_APART_S)
 		return (double)NAN;
 	ticks = was ? since(r, was->ticks, ticks_of(p)) : (double)ticks_of(p);
 	if (!(seconds > 0.01)) /* one tick: less cannot be measured */

@@ -37,7 +37,7 @@ static void u64_cell(struct vmv_jw *w, double scale, uint64_t v)
 
 	if (decimals > 0)
 		vmv_jw_fixed(w, NULL, v, decimals);
-	else if (scale >= 1 && scale <= 1e9 && floor(scale) >= scale)
+	else if (scale >= 1 && scale <= 1e9 && (double)(uint64_t)scale >= scale)
 		vmv_jw_cell_u64(w, NULL, vmv_mul_sat(v, (uint64_t)scale));
 	else
 		vmv_jw_double(w, NULL, v == VMV_UNSET ? (double)NAN : (double)v * scale);

@@ -24,4 +24,5 @@ allow commands reports base collectors exec proto virtio watch
 allow agent commands reports base collectors exec proto virtio watch
 allow helper base
 allow host base proto virtio
+allow docs reports base collectors
 exit $status

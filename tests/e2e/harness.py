@@ -147,8 +147,17 @@ class Agent:
         """Of an agent with one channel."""
         return next(iter(self.state().values()))
 
-    def descriptors(self):
-        return sorted(int(n) for n in os.listdir(f"/proc/{self.pid}/fd"))
+    def descriptors(self, with_kept=False):
+        """Those of other processes' stat files are kept between readings: their number is that of processes."""
+        found = []
+        for name in os.listdir(f"/proc/{self.pid}/fd"):
+            try:
+                target = os.readlink(f"/proc/{self.pid}/fd/{name}")
+            except FileNotFoundError:
+                continue
+            if with_kept or not re.fullmatch(r"/proc/\d+/stat( \(deleted\))?", target):
+                found.append(int(name))
+        return sorted(found)
 
 
 class Host:

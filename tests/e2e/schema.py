@@ -258,7 +258,8 @@ def described_action(where, v):
 
 DESCRIPTION = members({"schema": SCHEMA, "groups": null_or(table(LABEL, described_group)),
                        "actions": null_or(table(pattern("[A-Z][A-Za-z]+"), described_action)),
-                       "events": null_or(members({}))})
+                       "events": null_or(table(LABEL, members({
+                           "severity": one_of("info", "warning", "error", "critical"), "help": SENTENCE})))})
 
 
 def cell(where, v):
@@ -283,9 +284,60 @@ def group_of_samples(where, v):
 SAMPLES = members({"schema": SCHEMA, "timestamp": STAMP_TEXT, "mono_ns": integer(1, 2**63),
                    "groups": table(LABEL, group_of_samples)})
 
+# -- GetState --------------------------------------------------------------------------------------
+
+CHANNEL = members({
+    "name": text(1), "dialect": one_of("native"), "attached": boolean, "session": null_or(UUID_TEXT),
+    "since": null_or(STAMP_TEXT), "dropped": members({"metrics": COUNT, "samples": COUNT}),
+} | {name: COUNT for name in ("bytes_in", "bytes_out", "queue_bytes", "malformed", "oversize", "refused")})
+
+JOB = members({
+    "id": text(1, 128), "action": text(1), "state": one_of("running"), "started_at": STAMP_TEXT, "elapsed_ms": COUNT,
+    "deadline_in_ms": null_or(COUNT), "cancellable": boolean, "output_bytes": null_or(COUNT), "response": anything})
+
+
+def collector_state(where, v):
+    members({"name": LABEL, "ok": null_or(boolean), "error": null_or(text(1, 160)), "duration_us": null_or(COUNT),
+             "period_ms": COUNT, "age_ms": null_or(COUNT), "failures": COUNT})(where, v)
+    need((v["ok"] is False) == (v["error"] is not None), where, "an error, or none")
+
+
+STATE = members({
+    "channels": array(CHANNEL, 1, 8), "subscriptions": one_of([]), "jobs": array(JOB, 0, 64),
+    "collectors": array(collector_state, 1), "events": one_of({}), "fs_frozen": one_of(False),
+    "thaw_in_ms": one_of(None), "config_loaded_at": STAMP_TEXT,
+    "cost": members({"cpu_ms": null_or(COUNT), "rss_bytes": null_or(integer(1)), "wakeups": null_or(COUNT)})})
+
+# -- GetHealth -------------------------------------------------------------------------------------
+
+STATUS_WORD = one_of("passed", "warning", "failed", "unknown")
+CHECKS = {"disk_space", "disk_inodes", "disk_health", "filesystem_stuck", "reboot_required", "memory_usage", "swap_usage",
+          "cpu_usage", "cpu_steal", "pressure", "oom_kills", "critical_services", "network_connectivity",
+          "security_updates", "clock_sync"}
+LINE = null_or(number(0, 1e6, 1))
+
+
+def health_check(where, v):
+    members({"name": one_of(*CHECKS), "status": STATUS_WORD, "message": text(3, 200), "unit": null_or(text(1, 20)),
+             "value": null_or(number(0, 1e12, 1)), "warning": LINE, "critical": LINE, "since": STAMP_TEXT,
+             "details": table(LABEL, anything)})(where, v)
+    need(v["status"] != "unknown" or v["value"] is None or v["name"] == "oom_kills", where, "a value of what is unknown")
+
+
+def health(where, v):
+    members({"status": STATUS_WORD, "since": STAMP_TEXT, "checks": array(health_check, 1)})(where, v)
+    names = [c["name"] for c in v["checks"]]
+    need(len(set(names)) == len(names), where, "a check twice")
+    order = ["unknown", "passed", "warning", "failed"]
+    worst = max((c["status"] for c in v["checks"]), key=order.index)
+    need(v["status"] == worst, where, "the status is not that of the worst check")
+
+
 DATA = {
     "Describe": DESCRIPTION,
+    "GetHealth": health,
     "GetSamples": SAMPLES,
+    "GetState": STATE,
     "Ping": members(HELLO | {"jobs": COUNT, "uptime_s": COUNT}),
     "GetMetrics": metrics_data,
     "SystemInfo": members(SYSTEM_INFO),

@@ -64,6 +64,96 @@ def test_show_json_has_handshake_and_metrics(cli):
     assert set(found) == {"handshake", "metrics"} and found["handshake"]["type"] == "handshake"
 
 
+@pytest.mark.parametrize("verb, action", [("describe", "Describe"), ("state", "GetState"), ("samples", "GetSamples")])
+def test_json_of_an_inquiry_is_the_data_of_the_answer(cli, verb, action):
+    schema.DATA[action](verb, json.loads(good(cli(verb, "--json"))))
+
+
+def test_describe_names_groups_and_actions(cli):
+    out = good(cli("describe"))
+    assert re.search(r"(?m)^cpu +default +cpu +\d+ ", out)
+    assert re.search(r"(?m)^RebootSystem .*\(no executor\)$", out) and ESCAPE not in out
+
+
+def test_samples_prints_the_groups_that_are_named(cli):
+    out = good(cli("samples", "load", "memory"))
+    total = int(re.search(r"MemTotal: +(\d+)", open("/proc/meminfo", encoding="ascii").read())[1])
+    assert re.search(rf"(?m)^  node_memory_MemTotal_bytes +{total * 1024}$", out)
+    assert re.search(r"(?m)^  node_load1 +\d+\.\d+$", out) and "node_cpu" not in out
+
+
+def test_samples_of_rows_begin_with_their_id(cli):
+    out = good(cli("samples", "cpu"))
+    assert re.search(r'(?m)^  0 +node_cpu_seconds_total\{mode="user"\} +\d+\.\d+$', out)
+
+
+def test_samples_of_no_group_is_a_mistake_of_the_user(cli):
+    done = cli("samples", "cpus")
+    assert (done.returncode, done.stdout) == (64, "") and "no group named 'cpus'" in done.stderr
+
+
+def test_samples_help_lists_the_groups_that_the_agent_has(cli):
+    out = good(cli("samples", "--help"))
+    groups = json.loads(good(cli("describe", "--json")))["groups"]
+    for name, group in groups.items():
+        assert f" {'*' if group['default'] else ' '} {name:<18}  {group['help']}\n" in out
+
+
+def test_metrics_help_lists_names_that_metrics_prints(cli):
+    names = re.findall(r"(?m)^  ([a-z][a-z_0-9.]+)$", good(cli("metrics", "--help")))
+    printed = {line.split()[0] for line in good(cli("metrics")).splitlines()}
+    assert len(names) > 10 and set(names) <= printed
+
+
+def test_metrics_help_lists_every_metric_of_the_tables(cli):
+    """With its labels, kind and unit, as the agent describes it."""
+    out = good(cli("metrics", "--help"))
+    groups = json.loads(good(cli("describe", "--json")))["groups"]
+    for name, group in groups.items():
+        part = out[out.index(f"\nGroup {name}:\n"):]
+        for field in group["fields"]:
+            labels = ",".join(f'{k}="{v}"' for k, v in (field.get("labels") or {}).items())
+            words = field["kind"] + ("" if field["unit"] == "none" else f", {field['unit']}")
+            assert f"  {field['name']}{'{' + labels + '}' if labels else ''}  ({words})\n      {field['help']}\n" in part
+
+
+def test_metrics_of_groups_are_their_samples(cli):
+    lines = good(cli("metrics", "load", "memory")).splitlines()
+    assert any("node_load1" in line for line in lines) and any("node_memory_MemTotal_bytes" in line for line in lines)
+    assert cli("metrics", "no_such_group").returncode == 64
+
+
+HEALTH = {"passed": 0, "warning": 1, "failed": 2, "unknown": 3}
+
+
+def test_health_exits_as_monitoring_plugins_do(cli):
+    done = cli("health")
+    assert done.stderr == ""
+    status = done.stdout.split()[0]
+    assert done.returncode == HEALTH[status]
+    found = re.findall(r"(?m)^(\w+) +(\w+)  (.+)$", done.stdout)
+    assert {name for _, name, _ in found} >= schema.CHECKS
+    done = cli("health", "--json")
+    data = json.loads(done.stdout)
+    schema.health("health", data)
+    assert done.returncode == HEALTH[data["status"]]
+
+
+def test_health_of_a_guest_that_lacks_memory_is_2(start, tree):
+    lines = (tree / "proc/meminfo").read_text().splitlines()
+    (tree / "proc/meminfo").write_text(
+        "\n".join("MemAvailable: 1 kB" if line.startswith("MemAvailable") else line for line in lines) + "\n")
+    agent = start("--root", str(tree), "--interval", "3600")
+    done = run_cli("--socket", agent.socket, "health")
+    assert done.returncode == 2 and done.stdout.startswith("failed since ")
+    assert done.stdout.splitlines()[1].startswith("failed   memory_usage ")
+
+
+def test_state_shows_the_channel_that_asks(agent, cli):
+    out = good(cli("state"))
+    assert f"unix-listen:{agent.socket}  host since " in out and "\nCost\n  CPU " in out
+
+
 def test_ping_says_who_answered_and_how_fast(cli):
     assert re.fullmatch(r"pong from \S+ \(vmvitals \d+\.\d+\.\d+, session [0-9a-f-]{36}\) in \d+\.\d\d ms\n",
                         good(cli("ping")))

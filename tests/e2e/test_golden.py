@@ -9,13 +9,13 @@ import pytest
 import schema
 from harness import GOLDEN, command
 
-READS = {"Describe", "GetMetrics", "GetSamples", "OsInfo", "Ping", "ProcessList", "ProcessTop", "SystemInfo"}
+READS = {"Describe", "GetHealth", "GetMetrics", "GetSamples", "GetState", "OsInfo", "Ping", "ProcessList", "ProcessTop", "SystemInfo"}
 
 # Monitor actions that this version knows but cannot carry out yet.
 LATER = {"CheckApplicationUpdates", "CheckDiskSpace", "CheckLinuxUpdates", "CheckResourceOptimization",
          "CheckSpecificAppUpdates", "EstimateUpdateSize", "FsFreezeStatus", "GetApplicationDetails",
-         "GetAvailableUpdates", "GetHealth", "GetInstalledApplicationsWMI", "GetLinuxSecurityUpdates",
-         "GetPendingLinuxUpdates", "GetSecurityUpdates", "GetState", "JobCancel", "JobStatus",
+         "GetAvailableUpdates", "GetInstalledApplicationsWMI", "GetLinuxSecurityUpdates",
+         "GetPendingLinuxUpdates", "GetSecurityUpdates", "JobCancel", "JobStatus",
          "PackageList", "PackageSearch", "RunAllHealthChecks", "RunHealthCheck", "ServiceList", "Subscribe",
          "Unsubscribe", "UserList"}
 
@@ -301,6 +301,7 @@ def golden_line(name):
     ("oversize input reported to a vmvitals host", None), ("ProcessTop", "ProcessTop"), ("SystemInfo", "SystemInfo"),
     ("OsInfo", "OsInfo"), ("Windows-only action", None), ("unknown action", None), ("bad argument", None),
     ("not allowed", None), ("no executor", None), ("busy", None), ("internal", None),
+    ("Describe, of the lab field table", "Describe"), ("GetSamples", "GetSamples"), ("GetHealth", "GetHealth"),
 ])
 def test_golden_line_of_the_agent_passes_the_validator(name, action):
     """Else it would hold the agent to something else than the protocol."""

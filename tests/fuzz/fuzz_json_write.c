@@ -101,6 +101,57 @@ static void check_double(struct json_object *obj, double v, unsigned decimals)
 		FUZZ_CHECK(json_object_is_type(obj, json_type_double));
 }
 
+/* Exactly what the digits of v say, with a point in it. */
+static void check_fixed(struct json_object *obj, uint64_t v, unsigned decimals)
+{
+	const char *text = json_object_to_json_string(obj), *point = strchr(text, '.');
+	uint64_t digits = 0;
+	unsigned behind = 0;
+
+	if (decimals == 0 || v == VMV_UNSET)
+		return;
+	FUZZ_CHECK(point && point > text && point[1]);
+	for (const char *p = text; *p; p++) {
+		digits = *p == '.' ? digits : digits * 10 + (uint64_t)(*p - '0');
+		behind += p > point;
+	}
+	FUZZ_CHECK(behind == 1 || text[strlen(text) - 1] != '0');
+	for (; behind < decimals; behind++)
+		digits *= 10;
+	FUZZ_CHECK(digits == v);
+}
+
+static void try_cells(const uint8_t *data, size_t size)
+{
+	struct json_object *obj, *cell;
+	struct vmv_jw w;
+	uint64_t bits;
+	size_t len;
+	double v;
+
+	if (size < 9)
+		return;
+	memcpy(&bits, data, 8);
+	memcpy(&v, data, 8);
+	vmv_jw_init(&w, 4096);
+	vmv_jw_open(&w, NULL);
+	vmv_jw_fixed(&w, "f", bits, data[8] % 20);
+	vmv_jw_cell_u64(&w, "c", bits);
+	vmv_jw_double(&w, "d", v);
+	vmv_jw_close(&w);
+	FUZZ_CHECK(vmv_jw_finish(&w) == 0);
+	obj = read_back(&w);
+	check_fixed(vmv_json_get(obj, "f"), bits, data[8] % 20);
+	cell = vmv_json_get(obj, "c");
+	FUZZ_CHECK(!cell == (bits == VMV_UNSET));
+	FUZZ_CHECK(!vmv_json_text(cell, &len) == (bits == VMV_UNSET || bits < (UINT64_C(1) << 53)));
+	FUZZ_CHECK(isfinite(v) == !isnan(vmv_json_num(vmv_json_get(obj, "d"))));
+	if (isfinite(v))
+		FUZZ_CHECK(fabs(vmv_json_num(vmv_json_get(obj, "d")) - v) <= fabs(v) * 1e-14);
+	json_object_put(obj);
+	vmv_jw_free(&w);
+}
+
 static void try_numbers(const uint8_t *data, size_t size)
 {
 	struct json_object *obj;
@@ -171,6 +222,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	try_string(copy, size);
 	try_numbers(copy, size);
+	try_cells(copy, size);
 	try_cut(copy, size);
 	free(copy);
 	return 0;

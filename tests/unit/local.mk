@@ -20,6 +20,7 @@ unit_tests = \
 	tests/unit/test_facts \
 	tests/unit/test_fields \
 	tests/unit/test_filesystem \
+	tests/unit/test_health \
 	tests/unit/test_hello \
 	tests/unit/test_helper \
 	tests/unit/test_identity \
@@ -59,7 +60,9 @@ unit_tests = \
 	tests/unit/test_show \
 	tests/unit/test_socket \
 	tests/unit/test_spec \
+	tests/unit/test_state \
 	tests/unit/test_systemd \
+	tests/unit/test_tables \
 	tests/unit/test_tcp \
 	tests/unit/test_temperature \
 	tests/unit/test_time \

@@ -320,6 +320,7 @@ END_TEST
 START_TEST(an_error_is_the_answer)
 {
 	const char *text = "untouched";
+	uint64_t age;
 
 	ck_assert_int_eq(wait_answer("say error 13", &text), -EACCES);
 	ck_assert_int_eq(wait_answer("say error 116", &text), -ESTALE);
@@ -327,6 +328,10 @@ START_TEST(an_error_is_the_answer)
 	ck_assert_int_eq(wait_answer("say error 110", &text), -EIO);
 	ck_assert_int_eq(wait_answer("say error 11", &text), -EIO);
 	ck_assert_str_eq(text, "untouched");
+	/* it may be chance, a service that is not there yet: nobody has to live with it for long */
+	ck_assert_int_eq(ask_at_most("say error 13", 30000, &text, &age), -EACCES);
+	ahead_ms += VMV_ASK_ERROR_MS + 1;
+	ck_assert_int_eq(ask_at_most("say error 13", 30000, &text, &age), -EAGAIN);
 }
 END_TEST
 

@@ -302,6 +302,7 @@ static const struct {
 	{ 1e15, "1e+15" },
 	{ 1e-7, "1e-07" },
 	{ 1784030400.125, "1784030400.125" },
+	{ DBL_MAX, "1.7976931348623157e+308" },
 	{ (double)NAN, "null" },
 	{ (double)INFINITY, "null" },
 	{ -(double)INFINITY, "null" },

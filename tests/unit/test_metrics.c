@@ -451,6 +451,30 @@ START_TEST(what_hosts_rely_on_is_there_from_the_first_message_on)
 }
 END_TEST
 
+START_TEST(a_counter_that_jumps_makes_no_rate_below_zero)
+{
+	struct vmv_baseline *before;
+	struct vmv_err err = { 0 };
+	struct json_object *obj;
+
+	put_net("eth0");
+	fixture_put(&fx, "proc/diskstats", " 254 0 vda 1 0 8 0 0 0 0 0 0 0 0\n");
+	guest_read(facts);
+	before = vmv_baseline_new(facts);
+	ck_assert_ptr_nonnull(before);
+	still_clock_pass(&now, 1000);
+	fixture_put(&fx, "proc/diskstats",
+		    " 254 0 vda 9223372036854775807 0 9223372036854775807 0 0 0 0 0 0 0 0\n");
+	read_again(before);
+	ck_assert_msg(write_message(&err) == 0, "%s", err.msg);
+	obj = guest_json(&w);
+	expect(obj, ".data.system.disk.io_stats.read_bytes_per_sec", "9007199254740992");
+	expect(obj, ".data.system.disk.io_stats.read_ops_per_sec", "9007199254740992");
+	json_object_put(obj);
+	vmv_baseline_free(before);
+}
+END_TEST
+
 START_TEST(on_the_system_we_run_on_too)
 {
 	struct vmv_root root;
@@ -1088,6 +1112,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, the_message_of_a_small_guest);
 	tcase_add_test(tc, what_hosts_rely_on_is_there_from_the_first_message_on);
+	tcase_add_test(tc, a_counter_that_jumps_makes_no_rate_below_zero);
 	tcase_add_test(tc, on_the_system_we_run_on_too);
 	tcase_add_loop_test(tc, without_what_hosts_rely_on_nothing_is_sent, 0,
 			    (int)VMV_COUNTOF(missing));

@@ -7,6 +7,7 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netpacket/packet.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -463,6 +464,17 @@ START_TEST(default_routes_are_found_at_the_head_of_a_long_table)
 }
 END_TEST
 
+static int whole_reading(void *state, const struct vmv_root *root, struct kept *k,
+			 struct vmv_err *err)
+{
+	int r;
+
+	do {
+		r = vmv_collector_network.read(state, root, &k->sink, err);
+	} while (r == VMV_MORE);
+	return r;
+}
+
 START_TEST(state_is_reused_without_rows_of_the_reading_before)
 {
 	void *state = vmv_collector_network.open(&fx.root);
@@ -472,11 +484,11 @@ START_TEST(state_is_reused_without_rows_of_the_reading_before)
 	ck_assert_ptr_nonnull(state);
 	put_tree();
 	kept_init(&k, &vmv_collector_network);
-	ck_assert_int_eq(vmv_collector_network.read(state, &fx.root, &k.sink, &err), 0);
+	ck_assert_int_eq(whole_reading(state, &fx.root, &k, &err), 0);
 	ck_assert_uint_eq(k.n, 5);
 	kept_clear(&k);
 	fixture_put(&fx, "proc/net/dev", HEADINGS "eth0:" NUMBERS);
-	ck_assert_int_eq(vmv_collector_network.read(state, &fx.root, &k.sink, &err), 0);
+	ck_assert_int_eq(whole_reading(state, &fx.root, &k, &err), 0);
 	ck_assert_uint_eq(k.n, 1);
 	ck_assert_uint_eq(((const struct vmv_network_sample *)kept_row(&k, "eth0"))->n_ipv6, 3);
 	kept_clear(&k);
@@ -658,6 +670,54 @@ START_TEST(a_screenful_of_default_routes_is_read_too)
 }
 END_TEST
 
+static size_t count_steps(void *state, struct kept *k)
+{
+	size_t n = 1;
+
+	while (vmv_collector_network.read(state, &fx.root, &k->sink, NULL) == VMV_MORE)
+		n++;
+	return n;
+}
+
+START_TEST(many_interfaces_are_read_in_slices)
+{
+	char text[16384] = HEADINGS;
+	size_t len = strlen(text);
+	void *state = vmv_collector_network.open(&fx.root);
+	struct kept k;
+
+	for (unsigned i = 0; i < 200; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "veth%u:%s", i, NUMBERS);
+	fixture_put(&fx, "proc/net/dev", text);
+	kept_init(&k, &vmv_collector_network);
+	ck_assert_uint_ge(count_steps(state, &k), 200);
+	ck_assert_uint_eq(k.n, 200);
+	kept_clear(&k);
+	vmv_collector_network.close(state);
+}
+END_TEST
+
+START_TEST(a_reading_given_up_in_its_midst_leaves_no_rows_behind)
+{
+	void *state = vmv_collector_network.open(&fx.root);
+	struct kept k;
+
+	put_tree();
+	kept_init(&k, &vmv_collector_network);
+	k.sink.reading = 1;
+	for (unsigned i = 0; i < 3; i++)
+		ck_assert_int_eq(vmv_collector_network.read(state, &fx.root, &k.sink, NULL),
+				 VMV_MORE);
+	fixture_put(&fx, "proc/net/dev", HEADINGS "eth0:" NUMBERS);
+	k.sink.reading = 2;
+	(void)count_steps(state, &k);
+	ck_assert_uint_eq(k.n, 1);
+	ck_assert_uint_eq(((const struct vmv_network_sample *)kept_row(&k, "eth0"))->mtu, 1500);
+	kept_clear(&k);
+	vmv_collector_network.close(state);
+}
+END_TEST
+
 /* -- the running kernel, in a network namespace of our own -------------------------------- */
 
 /* A root whose sysfs shows the interfaces of a new namespace, lo alone. False when this process may
@@ -706,7 +766,7 @@ static struct vmv_network_sample lo_now(void *state, const struct vmv_root *root
 	struct kept k;
 
 	kept_init(&k, &vmv_collector_network);
-	ck_assert_msg(vmv_collector_network.read(state, root, &k.sink, &err) == 0, "%s", err.msg);
+	ck_assert_msg(whole_reading(state, root, &k, &err) == 0, "%s", err.msg);
 	ck_assert_ptr_nonnull(kept_row(&k, "lo"));
 	memcpy(&ret, kept_row(&k, "lo"), sizeof(ret));
 	kept_clear(&k);
@@ -812,6 +872,108 @@ START_TEST(what_nobody_tells_of_is_seen_within_a_minute)
 	ck_assert_uint_eq(lo_now(state, &root).mtu, 2000);
 	vmv_collector_network.close(state);
 	drop_namespace(&root);
+}
+END_TEST
+
+static bool own_links_only(struct vmv_root *ret)
+{
+	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+		return false;
+	ck_assert_int_eq(vmv_root_open(ret, "/", NULL), 0);
+	return true;
+}
+
+/* As in a container that is shown the host's /sys. */
+START_TEST(what_sysfs_says_of_another_namespace_is_not_told)
+{
+	struct ifreq req = { .ifr_flags = IFF_UP };
+	struct vmv_network_sample s;
+	struct vmv_root root;
+	char text[32];
+	void *state;
+
+	if (!own_links_only(&root)) {
+		SAY_SKIPPED("no network namespace of our own");
+		return;
+	}
+	/* that of the namespace we came from, where it is up */
+	if (vmv_read_attr_at(root.sys, "class/net/lo/flags", text, sizeof(text)) < 0 ||
+	    strcmp(text, "0x9") != 0) {
+		SAY_SKIPPED("no 'lo' that is up");
+		vmv_root_close(&root);
+		return;
+	}
+	state = vmv_collector_network.open(&root);
+	s = lo_now(state, &root);
+	ck_assert_uint_eq(s.is_up, 0);
+	ck_assert_uint_eq(s.is_loopback, 1);
+	ck_assert_uint_eq(s.index, 1);
+	ck_assert(s.mtu == VMV_UNSET && s.carrier == VMV_UNSET && s.flags == VMV_UNSET);
+	ck_assert_str_eq(s.operstate, "");
+	ask_of_lo(SIOCSIFFLAGS, &req);
+	ck_assert_uint_eq(lo_now(state, &root).is_up, 1);
+	vmv_collector_network.close(state);
+	vmv_root_close(&root);
+}
+END_TEST
+
+static struct sockaddr_ll link_address(int index, unsigned char last)
+{
+	return (struct sockaddr_ll){ .sll_family = AF_PACKET,
+				     .sll_ifindex = index,
+				     .sll_halen = 6,
+				     .sll_addr = { 0x52, 0x54, 0, 0, 0, last } };
+}
+
+static const struct {
+	const char *what;
+	int index;
+	unsigned char last;
+	unsigned flags;
+	bool is_foreign, is_changed;
+} links[] = {
+	{ "the same", 2, 1, IFF_UP | IFF_RUNNING, false, false },
+	{ "no carrier", 2, 1, IFF_UP, false, false },
+	{ "another index", 3, 1, IFF_UP | IFF_RUNNING, true, false },
+	{ "another address", 2, 2, IFF_UP | IFF_RUNNING, true, false },
+	{ "set down meanwhile", 2, 1, 0, false, true },
+};
+
+START_TEST(sysfs_is_believed_where_it_does_not_contradict_the_kernel)
+{
+	struct sockaddr_ll eth = link_address(links[_i].index, links[_i].last);
+	struct ifaddrs list = { .ifa_name = (char[]){ "eth0" },
+				.ifa_flags = links[_i].flags,
+				.ifa_addr = (struct sockaddr *)(void *)&eth };
+	struct vmv_network_sample rows[] = {
+		{ .name = "wg0",
+		  .mac = "",
+		  .index = VMV_UNSET,
+		  .is_up = VMV_UNSET,
+		  .flags = VMV_UNSET,
+		  .is_loopback = VMV_UNSET,
+		  .mtu = 1420 },
+		{ .name = "eth0",
+		  .mac = "52:54:00:00:00:01",
+		  .operstate = "up",
+		  .index = 2,
+		  .is_up = 1,
+		  .flags = IFF_UP,
+		  .mtu = 1500 },
+	};
+	struct ifaddrs bare = { .ifa_name = (char[]){ "wg0" },
+				.ifa_flags = IFF_UP | IFF_RUNNING,
+				.ifa_next = &list };
+
+	vmv_interface_check(&bare, rows, 2);
+	ck_assert_msg((rows[1].mtu == VMV_UNSET) == (links[_i].is_foreign || links[_i].is_changed),
+		      "%s", links[_i].what);
+	ck_assert((rows[0].mtu == VMV_UNSET) == links[_i].is_foreign);
+	ck_assert_uint_eq(rows[1].index, (uint64_t)links[_i].index);
+	ck_assert_uint_eq(rows[1].is_up, links[_i].flags ? 1 : 0);
+	ck_assert_uint_eq(rows[0].is_up, 1); /* a link without an address has flags, too */
+	ck_assert(rows[0].index == VMV_UNSET);
+	ck_assert_str_eq(rows[0].mac, "");
 }
 END_TEST
 
@@ -996,11 +1158,16 @@ int main(void)
 	tcase_add_loop_test(tc, a_kind_is_what_sysfs_shows_of_it, 0, (int)VMV_COUNTOF(kinds));
 	tcase_add_test(tc, a_slave_names_its_master_and_a_link_its_state);
 	tcase_add_test(tc, a_screenful_of_default_routes_is_read_too);
+	tcase_add_test(tc, many_interfaces_are_read_in_slices);
+	tcase_add_test(tc, a_reading_given_up_in_its_midst_leaves_no_rows_behind);
 	tcase_add_test(tc, a_change_is_seen_by_the_next_reading);
 	tcase_add_test(tc, a_reading_out_of_memory_equals_one_of_everything);
 	tcase_add_test(tc, a_quiet_reading_opens_nothing);
 	tcase_add_test(tc, what_nobody_tells_of_is_seen_within_a_minute);
 	tcase_add_test(tc, an_interface_that_sysfs_does_not_have_is_not_asked_for_each_time);
+	tcase_add_test(tc, what_sysfs_says_of_another_namespace_is_not_told);
+	tcase_add_loop_test(tc, sysfs_is_believed_where_it_does_not_contradict_the_kernel, 0,
+			    (int)VMV_COUNTOF(links));
 	tcase_add_test(tc, what_could_not_be_read_is_read_by_the_next_reading);
 	tcase_add_test(tc, lost_messages_are_a_change);
 	tcase_add_test(tc, a_recorded_router_shows_how_its_interfaces_hang_together);

@@ -2,6 +2,7 @@
 
 #include <check.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -619,6 +620,71 @@ START_TEST(live_a_new_process_is_seen_at_once)
 }
 END_TEST
 
+/* On the other side of the pipes, in the namespace of /proc: at a byte, another process. */
+static pid_t start_maker(int order, int made)
+{
+	pid_t pid = fork(), child;
+	char byte;
+
+	ck_assert_int_ge(pid, 0);
+	if (pid > 0)
+		return pid;
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (read(order, &byte, 1) == 1) {
+		child = start_child();
+		(void)!write(made, &child, sizeof(child));
+		(void)!read(order, &byte, 1); /* the end of it */
+	}
+	_exit(EXIT_SUCCESS);
+}
+
+/* Does it see a process that the maker makes after some readings? */
+static bool sees_new_process(int order, int made)
+{
+	struct reading r;
+	pid_t child;
+	bool is_seen;
+
+	reading_up(&r);
+	for (int i = 0; i < 3; i++)
+		read_again(&r);
+	ck_assert_int_eq(write(order, "", 1), 1);
+	ck_assert_int_eq(read(made, &child, sizeof(child)), sizeof(child));
+	read_again(&r);
+	is_seen = reading_row(&r, child) != NULL;
+	reading_down(&r);
+	return is_seen;
+}
+
+/* As in a container that is shown the machine's /proc: the last pid in loadavg is that of the
+ * reader's namespace. */
+START_TEST(live_a_new_process_of_another_pid_namespace_is_seen_at_once)
+{
+	int order[2], made[2], status;
+	pid_t maker, reader;
+
+	ck_assert_int_eq(pipe(order), 0);
+	ck_assert_int_eq(pipe(made), 0);
+	maker = start_maker(order[0], made[1]);
+	if (unshare(CLONE_NEWPID) < 0) {
+		SAY_SKIPPED("no pid namespace of our own");
+		end_child(maker);
+		return;
+	}
+	reader = fork();
+	ck_assert_int_ge(reader, 0);
+	if (reader == 0)
+		_exit(sees_new_process(order[1], made[0]) ? EXIT_SUCCESS : EXIT_FAILURE);
+	ck_assert_int_eq(waitpid(reader, &status, 0), reader);
+	end_child(maker);
+	ck_assert_int_eq(status, 0);
+	for (int i = 0; i < 2; i++) {
+		(void)close(order[i]);
+		(void)close(made[i]);
+	}
+}
+END_TEST
+
 /* A child with this very pid; -1: not possible here. */
 static pid_t start_child_as(pid_t pid)
 {
@@ -843,6 +909,7 @@ int main(void)
 	tcase_add_test(tc, live_descriptors_are_kept_from_the_second_reading_on);
 	tcase_add_test(tc, live_a_kept_descriptor_tells_what_changed);
 	tcase_add_test(tc, live_a_new_process_is_seen_at_once);
+	tcase_add_test(tc, live_a_new_process_of_another_pid_namespace_is_seen_at_once);
 	tcase_add_test(tc, live_a_pid_that_is_used_again_is_another_process);
 	tcase_add_test(tc, live_when_descriptors_run_out_the_kept_ones_are_given_back);
 	tcase_add_test(tc, what_is_kept_is_bounded_by_memory_and_descriptors);

@@ -152,6 +152,38 @@ START_TEST(a_cpu_is_known_by_its_number_not_its_place)
 }
 END_TEST
 
+/* Kernels before 6.8 count idle and iowait of a CPU from 0 again when it comes online, and only
+ * these. */
+START_TEST(a_cpu_that_was_offline_for_a_moment_is_not_taken_for_busy)
+{
+	put_stat("60000 0 0 9000000 50 0 0 0 0 0",
+		 "cpu0 10000 0 0 4500000 0 0 0 0 0 0\ncpu1 50000 0 0 4500000 50 0 0 0 0 0\n");
+	mark();
+	pass(10000);
+	put_stat("60250 0 0 4501150 0 0 0 0 0 0",
+		 "cpu0 10200 0 0 4500800 0 0 0 0 0 0\ncpu1 50050 0 0 350 0 0 0 0 0 0\n");
+	compute();
+	ck_assert_double_eq_tol(rates.cores[0], 20, 1e-9);
+	ck_assert_double_eq_tol(rates.cores[1], 5, 1e-9); /* 50 of 1000 ticks */
+	ck_assert_double_eq_tol(rates.cpu, 12.5, 1e-9);
+	ck_assert_uint_gt(rates.resets, 0);
+}
+END_TEST
+
+START_TEST(a_cpu_that_was_offline_before_is_not_taken_for_busy)
+{
+	put_stat("60000 0 0 9000000 50 0 0 0 0 0", "cpu0 10000 0 0 4500000 0 0 0 0 0 0\n");
+	mark();
+	pass(10000);
+	put_stat("60250 0 0 9001150 50 0 0 0 0 0",
+		 "cpu0 10200 0 0 4500800 0 0 0 0 0 0\ncpu1 50050 0 0 350 0 0 0 0 0 0\n");
+	compute();
+	ck_assert_double_eq_tol(rates.cores[0], 20, 1e-9);
+	ck_assert_double_eq(rates.cores[1], 0); /* not known, and counted */
+	ck_assert_uint_eq(rates.resets, 1);
+}
+END_TEST
+
 START_TEST(without_proc_stat_the_percentage_is_unknown)
 {
 	mark();
@@ -361,6 +393,18 @@ START_TEST(without_an_uptime_nothing_is_said_of_new_processes)
 }
 END_TEST
 
+/* lxcfs shows the container's uptime, but start times are of the machine's clock. */
+START_TEST(a_process_from_the_future_has_no_share)
+{
+	mark();
+	pass(1000);
+	put_process(20, 5, 0, 90000000);
+	compute();
+	ck_assert_uint_eq(rates.n_processes, 2);
+	ck_assert(isnan(rates.processes[1]));
+}
+END_TEST
+
 /* The uptime is read first, the processes some time later in the same reading. */
 START_TEST(a_process_that_starts_during_the_reading_is_not_100_percent)
 {
@@ -426,6 +470,9 @@ int main(void)
 	tcase_add_loop_test(tc, percent_of_all_cpus, 0, (int)VMV_COUNTOF(cpus));
 	tcase_add_test(tc, without_a_reading_before_it_is_the_average_since_boot);
 	tcase_add_test(tc, a_cpu_is_known_by_its_number_not_its_place);
+	tcase_add_test(tc, a_cpu_that_was_offline_for_a_moment_is_not_taken_for_busy);
+	tcase_add_test(tc, a_cpu_that_was_offline_before_is_not_taken_for_busy);
+	tcase_add_test(tc, a_process_from_the_future_has_no_share);
 	tcase_add_test(tc, without_proc_stat_the_percentage_is_unknown);
 	tcase_add_test(tc, a_reading_before_without_proc_stat_is_as_none);
 	tcase_add_test(tc, disk_rates_are_of_whole_disks_only);

@@ -32,12 +32,18 @@ class Samples:
         self.described = host.ask("Describe", what=["groups"])["data"]["groups"]
 
     def read(self, *groups):
-        answer = self.host.ask("GetSamples", groups=list(groups))
-        assert answer["success"], answer
-        return {g: self.rows(g, v) for g, v in answer["data"]["groups"].items()}
+        """When all of them have answers: what the service manager is asked for may come a little later."""
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            answer = self.host.ask("GetSamples", groups=list(groups))
+            assert answer["success"], answer
+            found = answer["data"]["groups"]
+            if all(g["ok"] for g in found.values()):
+                return {g: self.rows(g, v) for g, v in found.items()}
+            assert time.monotonic() < deadline, found
+            time.sleep(0.5)
 
     def rows(self, name, group):
-        assert group["ok"], (name, group)
         names = [f["name"] + "".join(f"{{{k}={v}}}" for k, v in (f.get("labels") or {}).items())
                  for f in self.described[name]["fields"]]
         return {row[0]: dict(zip(names, row[1:])) for row in group["rows"]}
@@ -76,8 +82,8 @@ def test_units_are_what_systemctl_says(guest_with_units, samples):
 
 def test_a_port_of_another_user_has_its_unit(samples):
     """The agent sees neither the descriptors of that process nor its program, but the socket's group."""
-    rows = until(lambda: samples.read("port"), lambda g: f"tcp/{PORT}" in g["port"])["port"]
-    row = rows[f"tcp/{PORT}"]
+    rows = until(lambda: samples.read("port"), lambda g: f"tcp:{PORT}" in g["port"])["port"]
+    row = rows[f"tcp:{PORT}"]
     assert row["vmvitals_port_owner_pid"] is None
     assert row["unit"] == LISTENER
 
@@ -87,7 +93,7 @@ def test_control_groups_have_the_services(guest_with_units, samples):
     path = guest_with_units.guest.sh("systemctl show -P ControlGroup vmvitalsd.service").strip()
     row = rows[path]
     assert 1_000_000 < row["vmvitals_cgroup_memory_bytes"] < 64_000_000
-    assert row["vmvitals_cgroup_pids"] >= 1
+    assert row["vmvitals_cgroup_processes"] >= 1
     assert "/" in rows and "/system.slice" in rows
 
 
@@ -152,17 +158,6 @@ def test_a_disk_may_vanish(guest_with_units, samples):
         guest.sh("for d in /sys/bus/virtio/devices/*; do test -e $d/driver || "
                  "echo $(basename $d) > /sys/bus/virtio/drivers/virtio_blk/bind || true; done 2>/dev/null")
     guest.wait("test -e /sys/block/vdc")
-
-
-def test_an_interface_may_vanish(guest_with_units, samples):
-    guest = guest_with_units.guest
-    guest.sh("ip link add vmv0 type dummy && ip link set vmv0 up && ip addr add 198.51.100.9/24 dev vmv0")
-    try:
-        rows = samples.read("network")["network"]
-        assert rows["vmv0"]["node_network_receive_bytes_total"] == 0
-    finally:
-        guest.sh("ip link del vmv0")
-    assert "vmv0" not in samples.read("network")["network"]
 
 
 def test_health_names_the_failed_unit(guest_with_units, samples):

@@ -6,7 +6,9 @@ import pytest
 from native import DEADLINE
 
 IDLE = 20  # seconds
-WAKEUPS = 6  # in that time: the agent's own timers are at 30 s
+# In that time: the agent's own timers are at 30 s. With a host, an evaluation of its health (each 60 s) may
+# fall into it, with a question to the helper, its answer, and the helper's end.
+WAKEUPS = {True: 14, False: 6}
 
 
 def test_start_and_stop_are_in_the_journal(agent, figures):
@@ -107,7 +109,7 @@ def test_idle_agent_sleeps(agent, figures, connected):
     else:
         cost = idle(agent)
     figures[f"idle_{IDLE}_s {'connected' if connected else 'away'}"] = cost
-    assert cost["voluntary"] <= WAKEUPS
+    assert cost["voluntary"] <= WAKEUPS[connected]
     assert cost["cpu_ms"] <= 500  # one metrics message may fall into the time; a spin is 20,000
 
 

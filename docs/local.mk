@@ -1,0 +1,15 @@
+# docs/METRICS.md and the help of the host tools come from the field tables of collectors/.
+check_PROGRAMS += docs/generate
+docs_generate_SOURCES = docs/generate.c
+docs_generate_CPPFLAGS = $(AM_CPPFLAGS)
+docs_generate_LDADD = $(agent_libs)
+
+dist_check_SCRIPTS += docs/check.sh
+TESTS += docs/check.sh
+
+.PHONY: update-docs
+update-docs: docs/generate
+	./docs/generate metrics >docs/update.tmp && cp docs/update.tmp '$(srcdir)/docs/METRICS.md'
+	./docs/generate groups >docs/update.tmp && cp docs/update.tmp '$(srcdir)/host/groups.inc'
+	./docs/generate names >docs/update.tmp && cp docs/update.tmp '$(srcdir)/host/metrics.inc'
+	rm -f docs/update.tmp
