@@ -23,6 +23,7 @@
 #define BAD	     "error "
 #define PACKET_MAX   (strlen(GOOD) + VMV_ASK_ANSWER_MAX)
 #define FORGET_MS    600000 /* questions that nobody asked for so long */
+#define SPARE_MS     10000  /* the same, when there is no room for another one */
 #define QUICK_MS     20	    /* a busy worker is waited for so long before there is another one */
 #define RETRY_MIN_MS 1000   /* after a worker died or could not be started */
 #define RETRY_MAX_MS 60000
@@ -149,15 +150,36 @@ static void forget_old(struct vmv_ask_pool *p, uint64_t now)
 	p->n_questions = kept;
 }
 
+/* Mounts that come and go leave questions behind that nobody asks again: they must not keep new
+ * ones out. What is asked in each reading stays, as a reading is shorter than that. */
+static bool forget_one(struct vmv_ask_pool *p, uint64_t now)
+{
+	size_t oldest = p->n_questions;
+
+	for (size_t i = 0; i < p->n_questions; i++) {
+		const struct question *q = p->questions[i];
+
+		if (q->state == IDLE && now - q->wanted_ms >= SPARE_MS &&
+		    (oldest == p->n_questions || q->wanted_ms < p->questions[oldest]->wanted_ms))
+			oldest = i;
+	}
+	if (oldest == p->n_questions)
+		return false;
+	question_free(p->questions[oldest]);
+	p->questions[oldest] = p->questions[--p->n_questions];
+	return true;
+}
+
 static int add_question(struct vmv_ask_pool *p, const char *text, uint32_t hash,
 			struct question **ret)
 {
+	uint64_t now = now_ms(p);
 	struct question *q;
 
 	if (strlen(text) > VMV_ASK_QUESTION_MAX)
 		return -EINVAL;
-	forget_old(p, now_ms(p));
-	if (p->n_questions == VMV_ASK_QUESTIONS)
+	forget_old(p, now);
+	if (p->n_questions == VMV_ASK_QUESTIONS && !forget_one(p, now))
 		return -EBUSY;
 	q = calloc(1, sizeof(*q));
 	if (!q)

@@ -706,6 +706,28 @@ START_TEST(questions_have_a_bound_and_are_forgotten)
 }
 END_TEST
 
+/* As mounts do that come and go. */
+START_TEST(what_nobody_asks_any_more_keeps_nothing_out)
+{
+	const char *text = NULL;
+	char q[32];
+
+	for (int i = 0; i < 3 * VMV_ASK_QUESTIONS; i++) {
+		(void)snprintf(q, sizeof(q), "echo %d", i);
+		check_answer(q, q + strlen("echo "));
+		check_answer("echo always", "always");
+		ahead_ms += 100;
+	}
+	/* but what is asked in one reading keeps its place */
+	for (int i = 0; i < VMV_ASK_QUESTIONS; i++) {
+		(void)snprintf(q, sizeof(q), "echo now %d", i);
+		(void)ask(q, &text);
+	}
+	ck_assert_int_eq(ask("echo more", &text), -EBUSY);
+	check_answer("echo always", "always");
+}
+END_TEST
+
 START_TEST(a_worker_inherits_nothing_that_was_not_meant_for_it)
 {
 	const struct sigaction ignore = { .sa_handler = SIG_IGN };
@@ -802,6 +824,7 @@ int main(void)
 	tcase_add_test(tc, what_is_too_long_is_refused);
 	tcase_add_test(tc, an_answer_that_nobody_asked_for_ends_the_worker);
 	tcase_add_test(tc, questions_have_a_bound_and_are_forgotten);
+	tcase_add_test(tc, what_nobody_asks_any_more_keeps_nothing_out);
 	tcase_add_test(tc, a_worker_inherits_nothing_that_was_not_meant_for_it);
 	tcase_add_test(tc, freeing_does_not_wait_and_kills_what_hangs);
 	tcase_add_test(tc, it_goes_on_when_no_worker_can_be_had_for_a_while);

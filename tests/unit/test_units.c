@@ -479,7 +479,7 @@ START_TEST(a_list_that_is_cut_short_is_no_answer)
 	START_OR_SKIP();
 	fate = SERVICE_DIES;
 	start_services();
-	ck_assert_int_eq(vmv_answer_users("", &text), -ENOENT);
+	ck_assert_int_lt(vmv_answer_users("", &text), 0);
 	stop(&bus_pid);
 	stop(&service_pid);
 	ck_assert(start_bus());
