@@ -103,8 +103,11 @@ char *vmv_cgroup_unit(const char *path, char *ret, size_t cap)
 
 static struct known *find(struct known *known, size_t n, uint64_t id)
 {
-	struct known *end = known + n;
+	struct known *end;
 
+	if (n == 0) /* and no array */
+		return NULL;
+	end = known + n;
 	while (known < end) {
 		struct known *middle = known + (end - known) / 2;
 
