@@ -278,12 +278,13 @@ static int look_up(const struct vmv_root *root, const char *name, struct device 
 
 static const struct device *find(const struct devices *known, const char *name, size_t hint)
 {
-	/* nearly always the devices come in the order of the last reading */
-	if (hint < known->n && strcmp(known->v[hint].name, name) == 0)
-		return &known->v[hint];
-	for (size_t i = 0; i < known->n; i++)
-		if (strcmp(known->v[i].name, name) == 0)
-			return &known->v[i];
+	/* nearly always the devices come in the order of the last reading, or close behind */
+	for (size_t n = 0; n < known->n; n++) {
+		const struct device *d = &known->v[(hint + n) % known->n];
+
+		if (strcmp(d->name, name) == 0)
+			return d;
+	}
 	return NULL;
 }
 

@@ -20,6 +20,7 @@
 #define KEPT_MAX    (64 * VMV_KIB) /* a larger array is given back after the reading */
 #define ARRAY_START 32
 #define COUNT_SLICE 4096 /* connections looked up per turn */
+#define MANY	    1024 /* listeners: what is done with all of them at once gets turns of its own */
 #define SNMP_MAX    (8 * VMV_KIB)
 
 #define S struct vmv_port_sample
@@ -257,9 +258,28 @@ static int collect_udp(struct port_state *st, const struct vmv_root *root, struc
 	return no_memory(vmv_walk_udp(st->shared.walk, root, states, take_udp, st, err), err);
 }
 
-/* With all listeners there: their order, and what is already known about them. */
+/* Anybody may have a hundred thousand of them. */
+static int pause_if_many(struct port_state *st, const struct vmv_root *root, struct vmv_sink *sink,
+			 struct vmv_err *err)
+{
+	return st->n_listeners > MANY ? pause_turn(st, root, sink, err) : 0;
+}
+
+/* With all listeners there. */
 static int arrange(struct port_state *st, const struct vmv_root *root, struct vmv_sink *sink,
 		   struct vmv_err *err)
+{
+	(void)root;
+	(void)sink;
+	(void)err;
+	if (st->n_listeners > 1)
+		qsort(st->listeners, st->n_listeners, sizeof(*st->listeners), by_port_and_inode);
+	return 0;
+}
+
+/* What is already known about them. */
+static int recall_owners(struct port_state *st, const struct vmv_root *root, struct vmv_sink *sink,
+			 struct vmv_err *err)
 {
 	vmv_autofree uint64_t *inodes = calloc(st->n_listeners + 1, sizeof(*inodes));
 
@@ -267,8 +287,6 @@ static int arrange(struct port_state *st, const struct vmv_root *root, struct vm
 	(void)sink;
 	if (!inodes)
 		return no_memory(-ENOMEM, err);
-	if (st->n_listeners > 1)
-		qsort(st->listeners, st->n_listeners, sizeof(*st->listeners), by_port_and_inode);
 	for (size_t i = 0; i < st->n_listeners; i++)
 		inodes[i] = st->listeners[i].inode;
 	return no_memory(vmv_owners_set(st->owners, inodes, st->n_listeners), err);
@@ -405,8 +423,11 @@ static int emit(struct port_state *st, const struct vmv_root *root, struct vmv_s
 typedef int phase_fn(struct port_state *st, const struct vmv_root *root, struct vmv_sink *sink,
 		     struct vmv_err *err);
 
-static phase_fn *const phases[] = { collect_tcp,       pause_turn,  collect_udp,  arrange,
-				    count_connections, find_owners, find_cgroups, emit };
+static phase_fn *const phases[] = {
+	collect_tcp,   pause_turn,	  collect_udp,	 pause_if_many, arrange,      pause_if_many,
+	recall_owners, count_connections, pause_if_many, find_owners,	find_cgroups, pause_if_many,
+	emit,
+};
 
 /* The reading is over; what is known stays, and arrays unless a rush made them large. */
 static void finish(struct port_state *st)
