@@ -54,7 +54,6 @@ struct vmv_agent {
 	struct vmv_keeper *keeper;
 	struct vmv_os_sample os;
 	char vm_id[VMV_VM_ID_SIZE];
-	char schema[VMV_SCHEMA_SIZE];
 	struct vmv_session_env env;
 	struct vmv_session *sessions[VMV_CHANNELS_MAX];
 	size_t n_sessions;
@@ -682,8 +681,6 @@ static int build(struct vmv_agent *a, struct vmv_err *err)
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "cannot make an event loop");
 	vmv_os_read(&a->root, &a->os);
 	vmv_vm_id(a->config->vm_id, a->vm_id_env, &a->root, &a->os, a->vm_id);
-	if (vmv_schema(vmv_collectors, a->schema) < 0)
-		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	take_options(a);
 	if (!start_asker(a))
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
@@ -698,7 +695,7 @@ static int build(struct vmv_agent *a, struct vmv_err *err)
 		.keeper = a->keeper,
 		.config = a->config,
 		.vm_id = a->vm_id,
-		.schema = a->schema,
+		.schema = vmv_schema_id,
 		.os = &a->os,
 		.services = &services,
 		.agent = a,

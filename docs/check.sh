@@ -10,6 +10,7 @@ same() { # PART FILE
 	fi
 }
 same metrics docs/METRICS.md
+same schema reports/schema.inc
 same groups host/groups.inc
 same names host/metrics.inc
 exit $status

@@ -137,6 +137,15 @@ static void put_names(void)
 			put_name(vmv_collectors[i], &vmv_collectors[i]->fields[k]);
 }
 
+/* The fingerprint of all tables. */
+static void put_schema(void)
+{
+	char schema[VMV_SCHEMA_SIZE];
+
+	if (vmv_schema(vmv_collectors, schema) == 0)
+		(void)printf("\"%s\"\n", schema);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -146,6 +155,7 @@ int main(int argc, char **argv)
 		{ "metrics", put_metrics },
 		{ "groups", put_groups },
 		{ "names", put_names },
+		{ "schema", put_schema },
 	};
 
 	for (size_t i = 0; argc == 2 && i < sizeof(parts) / sizeof(parts[0]); i++) {

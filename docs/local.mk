@@ -12,4 +12,5 @@ update-docs: docs/generate
 	./docs/generate metrics >docs/update.tmp && cp docs/update.tmp '$(srcdir)/docs/METRICS.md'
 	./docs/generate groups >docs/update.tmp && cp docs/update.tmp '$(srcdir)/host/groups.inc'
 	./docs/generate names >docs/update.tmp && cp docs/update.tmp '$(srcdir)/host/metrics.inc'
+	./docs/generate schema >docs/update.tmp && cp docs/update.tmp '$(srcdir)/reports/schema.inc'
 	rm -f docs/update.tmp

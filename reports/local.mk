@@ -15,7 +15,8 @@ reports_libreports_a_SOURCES = \
 	reports/rates.c reports/rates.h \
 	reports/response.c reports/response.h \
 	reports/samples.c reports/samples.h \
-	reports/schema.c reports/schema.h \
+	reports/fingerprint.c \
+	reports/schema.c reports/schema.h reports/schema.inc \
 	reports/state.c reports/state.h \
 	reports/system.c reports/system.h
 reports_libreports_a_CPPFLAGS = $(AM_CPPFLAGS) $(NETTLE_CFLAGS)
