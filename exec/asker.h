@@ -27,8 +27,8 @@ struct vmv_ask_pool *vmv_ask_pool_new(struct event_base *base, const struct vmv_
 				      const char *helper, const struct vmv_ask_calls *calls,
 				      void *arg);
 
-/* Kills what is left and does not wait for it: what hangs in the kernel is taken over by init.
- * Takes NULL. */
+/* Kills what is left, and waits 20 ms at most for its end: what hangs in the kernel is taken over
+ * by init. Takes NULL. */
 void vmv_ask_pool_free(struct vmv_ask_pool *p);
 
 /* The table that collectors meet; it lives as long as the pool. A question of which the helper died
