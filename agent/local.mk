@@ -1,6 +1,10 @@
 noinst_LIBRARIES += agent/libagent.a
 agent_libagent_a_SOURCES = \
-	agent/agent.c agent/agent.h \
+	agent/agent.c agent/agent.h agent/agent_impl.h \
+	agent/agent_config.c \
+	agent/agent_health.c \
+	agent/agent_services.c \
+	agent/agent_stop.c \
 	agent/events.h \
 	agent/identity.c agent/identity.h \
 	agent/keeper.c agent/keeper.h \

@@ -7,8 +7,8 @@
 #include "base/log.h"
 
 #include <event2/event.h>
-#include <malloc.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,8 +89,8 @@ static int with_config(const struct vmv_options *o)
 	return serve(o, config);
 }
 
-/* Buffers come and go with each reading, and once in a while they are large (thousands of processes or
- * sockets). Left to itself the C library learns from the first large one to keep all of them. */
+/* Buffers come and go with each reading, and once in a while they are large (thousands of processes
+ * or sockets). Left to itself the C library learns from the first large one to keep all of them. */
 static void tame_malloc(void)
 {
 #ifdef __GLIBC__

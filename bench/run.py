@@ -508,7 +508,7 @@ def measure_peer(place, peer, program, n):
     """The peer against the floor, like the agent."""
     with peers.running(peer, program) as process:
         peer.collect()
-        with running([place.floor, str(n + 3), "1000"], stdout=subprocess.PIPE) as floor:
+        with running([place.floor, str(n + 3), "1000", "lean"], stdout=subprocess.PIPE) as floor:
             time.sleep(0.5)
             costs, before = [], cpu_ns(process.pid)
             for _ in range(n):
@@ -677,6 +677,7 @@ def main():
     unknown = set(names) - set(BENCHES)
     if unknown:
         sys.exit(f"no such bench: {', '.join(sorted(unknown))}")
+    os.sync()  # pages of a program just built would count as its private dirty memory
     results, where = Results(), machine()
     with tempfile.TemporaryDirectory(prefix="vmvitals-bench.") as scratch:
         measure(Place(os.path.abspath(opts.build), find_qemu_ga(opts.qemu_ga), scratch), names,

@@ -7,7 +7,9 @@ build_packages=(
     libevent-dev libinih-dev libjson-c-dev libmnl-dev libsystemd-dev libudev-dev nettle-dev
 )
 unit_packages=(check)
-e2e_packages=(prometheus-node-exporter python3 python3-pytest)
+e2e_packages=(python3 python3-pytest)
+# Programs that tests compare with. Unpacked, not installed: a package would start its service.
+e2e_peers=(prometheus-node-exporter)
 vm_packages=(python3 qemu-system-x86 mmdebstrap kmod lz4 cpio e2fsprogs)
 
 die() {
@@ -42,6 +44,25 @@ need_packages() {
     apt_get "$log" install "${missing[@]}" ||
         { apt_get "$log" update && apt_get "$log" install "${missing[@]}"; } ||
         { tail -n 15 "$log" >&2; die "apt-get failed; the log is $log"; }
+}
+
+# unpack_peers LOG FOLDER PACKAGE...: those whose program is not there, below FOLDER, and PATH so that
+# it is found. Without them the tests that need them are skipped, with the reason.
+unpack_peers() {
+    local log=$1 folder=$2 package
+    shift 2
+    PATH=$PATH:$PWD/$folder/usr/bin
+    for package; do
+        command -v "$package" >/dev/null && continue
+        command -v apt-get >/dev/null || return 0
+        echo "Unpacking the Debian package $package into $folder"
+        mkdir -p "$folder"
+        (
+            cd "$folder" || exit
+            apt-get -qq download "$package" || { apt_get /dev/stdout update; apt-get -qq download "$package"; }
+            dpkg-deb -x "$package"_*.deb . && rm -f "$package"_*.deb
+        ) >>"$log" 2>&1 </dev/null || echo "That failed; the log is $log"
+    done
 }
 
 apt_get() {

@@ -6,6 +6,7 @@ agent did not read in that moment, because they are not due, wait for a round in
 """
 import collections
 import contextlib
+import os
 import pathlib
 import re
 import shutil
@@ -18,7 +19,7 @@ import pytest
 
 from harness import wait_for
 
-PROGRAM = shutil.which("prometheus-node-exporter", path="/usr/bin:/usr/local/bin:/bin")
+PROGRAM = shutil.which("prometheus-node-exporter", path=os.environ.get("PATH", "") + ":/usr/bin:/usr/local/bin")
 ROUNDS = 3  # at least: counters have to move
 PATIENCE = 120  # seconds, until every gauge was met: a busy machine takes more rounds
 FLAGS = ("--collector.processes", "--collector.tcpstat", "--collector.netdev.address-info", "--log.level=error",

@@ -1,0 +1,96 @@
+#include "agent/agent_impl.h"
+
+#include "agent/keeper.h"
+#include "agent/state.h"
+#include "collectors/agent.h"
+#include "reports/facts.h"
+#include "reports/state.h"
+
+/* -- services for commands -------------------------------------------------------------------- */
+
+static int service_fetch(void *agent, const struct vmv_ask *ask, vmv_view_cb *cb, void *arg)
+{
+	struct vmv_agent *a = agent;
+
+	return vmv_keeper_ask(a->keeper, ask, cb, arg);
+}
+
+void vmv_agent_state(void *agent, struct vmv_state *ret)
+{
+	struct vmv_agent *a = agent;
+
+	ret->now_ms = vmv_agent_now_ms(a);
+	ret->real_ms = vmv_real_ms(a->clock);
+	ret->began_real_ms = a->began_real_ms;
+	ret->config_real_ms = a->config_real_ms;
+	ret->facts = vmv_keeper_facts(a->keeper);
+	ret->resets = vmv_keeper_resets(a->keeper);
+	vmv_state_collect(a->sessions, a->n_sessions, ret);
+}
+
+static uint64_t service_uptime_s(void *agent)
+{
+	struct vmv_agent *a = agent;
+
+	return (vmv_agent_now_ms(a) - a->began_ms) / 1000;
+}
+
+static unsigned service_jobs(void *agent)
+{
+	struct vmv_agent *a = agent;
+	unsigned n = 0;
+
+	for (size_t i = 0; i < a->n_sessions; i++)
+		n += vmv_session_in_flight(a->sessions[i]);
+	return n;
+}
+
+const struct vmv_services vmv_agent_services = {
+	.fetch = service_fetch,
+	.hello = vmv_session_hello,
+	.policy = vmv_session_policy,
+	.renew = vmv_session_renew,
+	.health = vmv_agent_evaluate,
+	.state = vmv_agent_state,
+	.uptime_s = service_uptime_s,
+	.jobs = service_jobs,
+};
+
+/* -- groups about the agent itself --------------------------------------------------------------
+ */
+
+static int provide_agent(void *arg, struct vmv_sink *sink, struct vmv_err *err)
+{
+	struct vmv_state s;
+
+	(void)err;
+	vmv_agent_state(arg, &s);
+	return vmv_state_agent_rows(&s, sink);
+}
+
+static int provide_channels(void *arg, struct vmv_sink *sink, struct vmv_err *err)
+{
+	struct vmv_state s;
+
+	(void)err;
+	vmv_agent_state(arg, &s);
+	return vmv_state_channel_rows(&s, sink);
+}
+
+static int provide_collectors(void *arg, struct vmv_sink *sink, struct vmv_err *err)
+{
+	struct vmv_state s;
+
+	(void)err;
+	vmv_agent_state(arg, &s);
+	return vmv_state_collector_rows(&s, sink);
+}
+
+void vmv_agent_provide(struct vmv_agent *a)
+{
+	struct vmv_facts *f = vmv_keeper_facts(a->keeper);
+
+	vmv_facts_provide(f, &vmv_collector_agent, provide_agent, a);
+	vmv_facts_provide(f, &vmv_collector_channel, provide_channels, a);
+	vmv_facts_provide(f, &vmv_collector_collector, provide_collectors, a);
+}
