@@ -6,7 +6,7 @@ build_packages=(
     gcc libc6-dev make autoconf automake autoconf-archive pkg-config
     libevent-dev libinih-dev libjson-c-dev libmnl-dev libsystemd-dev libudev-dev nettle-dev
 )
-unit_packages=(check)
+unit_packages=(check dbus-daemon)
 e2e_packages=(python3 python3-pytest)
 # Programs that tests compare with. Unpacked, not installed: a package would start its service.
 e2e_peers=(prometheus-node-exporter)

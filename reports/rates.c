@@ -36,6 +36,7 @@ struct process_mark {
 
 struct vmv_baseline {
 	uint64_t mono_ns;
+	uint64_t disks_ms, processes_ms; /* when these groups were read, within the reading */
 	bool has_all;
 	struct vmv_cpu_sample all;
 	size_t n_cores, n_disks, n_processes;
@@ -119,6 +120,23 @@ static bool mark_processes(struct vmv_baseline *b, const struct vmv_facts *f)
 	return true;
 }
 
+static uint64_t read_ms(const struct vmv_facts *f, const struct vmv_collector *c)
+{
+	const struct vmv_collector_status *s = vmv_facts_status_of(f, c);
+
+	return s ? s->read_ms : 0;
+}
+
+/* Between two readings of one group. What else was read with it takes its time, not always the
+ * same: of short intervals that is a large share. */
+static double seconds_since(uint64_t before_ms, const struct vmv_facts *f,
+			    const struct vmv_collector *c)
+{
+	uint64_t now_ms = read_ms(f, c);
+
+	return now_ms > before_ms ? (double)(now_ms - before_ms) / 1e3 : 0.0;
+}
+
 struct vmv_baseline *vmv_baseline_new(const struct vmv_facts *f)
 {
 	const struct vmv_stat_sample *stat = vmv_facts_row(f, &vmv_collector_stat);
@@ -127,6 +145,8 @@ struct vmv_baseline *vmv_baseline_new(const struct vmv_facts *f)
 	if (!b)
 		return NULL;
 	b->mono_ns = vmv_facts_mono_ns(f);
+	b->disks_ms = read_ms(f, &vmv_collector_disk);
+	b->processes_ms = read_ms(f, &vmv_collector_process);
 	b->has_all = stat != NULL;
 	if (stat)
 		b->all = stat->all;
@@ -277,9 +297,11 @@ static void compute_io(struct vmv_rates *r, const struct vmv_baseline *b, const 
 {
 	size_t n, at = 0;
 	const struct vmv_disk_sample *d = vmv_facts_rows(f, &vmv_collector_disk, &n);
+	double seconds;
 
 	r->io_utilization = (double)NAN;
-	r->has_io = b && r->seconds > 0;
+	seconds = b ? seconds_since(b->disks_ms, f, &vmv_collector_disk) : 0.0;
+	r->has_io = seconds > 0;
 	for (size_t i = 0; r->has_io && i < n; i++) {
 		const struct vmv_disk_sample *was;
 		double busy;
@@ -289,13 +311,12 @@ static void compute_io(struct vmv_rates *r, const struct vmv_baseline *b, const 
 			      : NULL;
 		if (!was)
 			continue;
-		r->read_bytes +=
-			since(r, was->read_sectors, d[i].read_sectors) * SECTOR / r->seconds;
+		r->read_bytes += since(r, was->read_sectors, d[i].read_sectors) * SECTOR / seconds;
 		r->write_bytes +=
-			since(r, was->write_sectors, d[i].write_sectors) * SECTOR / r->seconds;
-		r->read_ops += since(r, was->reads, d[i].reads) / r->seconds;
-		r->write_ops += since(r, was->writes, d[i].writes) / r->seconds;
-		busy = since32(r, was->io_ms, d[i].io_ms, 1500.0 * r->seconds) / 10.0 / r->seconds;
+			since(r, was->write_sectors, d[i].write_sectors) * SECTOR / seconds;
+		r->read_ops += since(r, was->reads, d[i].reads) / seconds;
+		r->write_ops += since(r, was->writes, d[i].writes) / seconds;
+		busy = since32(r, was->io_ms, d[i].io_ms, 1500.0 * seconds) / 10.0 / seconds;
 		if (busy > 100.0)
 			busy = 100.0;
 		if (!(r->io_utilization >= busy))
@@ -319,19 +340,16 @@ static const struct process_mark *process_before(const struct vmv_baseline *b, s
 	return NULL;
 }
 
-/* Seconds since boot at the end of the reading; NaN: unknown. The uptime in it was read before the
- * processes, some of which may be younger. */
+/* Seconds since boot when the processes had been read; NaN: unknown. The uptime in the reading was
+ * read before, and some of them may be younger. */
 static double uptime_of(const struct vmv_facts *f)
 {
 	const struct vmv_load_sample *load = vmv_facts_row(f, &vmv_collector_load);
-	size_t n;
-	const struct vmv_collector_status *s = vmv_facts_status(f, &n);
 
-	for (size_t i = 0; load && i < n; i++)
-		if (s[i].collector == &vmv_collector_load)
-			return (double)load->uptime / 100.0 + (double)vmv_facts_mono_ns(f) / 1e9 -
-			       (double)s[i].read_ms / 1e3;
-	return (double)NAN;
+	if (!load)
+		return (double)NAN;
+	return (double)load->uptime / 100.0 + (double)read_ms(f, &vmv_collector_process) / 1e3 -
+	       (double)read_ms(f, &vmv_collector_load) / 1e3;
 }
 
 static double share(struct vmv_rates *r, const struct vmv_process_sample *p,
@@ -355,6 +373,7 @@ static int compute_processes(struct vmv_rates *r, const struct vmv_baseline *b,
 {
 	const struct vmv_process_sample *p =
 		vmv_facts_rows(f, &vmv_collector_process, &r->n_processes);
+	double seconds = b ? seconds_since(b->processes_ms, f, &vmv_collector_process) : 0.0;
 	double uptime = uptime_of(f);
 	double most = 100.0 * (double)(r->n_cores ? r->n_cores : 1);
 	size_t at = 0;
@@ -365,7 +384,7 @@ static int compute_processes(struct vmv_rates *r, const struct vmv_baseline *b,
 	if (!r->processes)
 		return -ENOMEM;
 	for (size_t i = 0; i < r->n_processes; i++) {
-		double v = share(r, &p[i], process_before(b, &at, &p[i]), r->seconds, uptime);
+		double v = share(r, &p[i], process_before(b, &at, &p[i]), seconds, uptime);
 
 		r->processes[i] = v > most ? most : v; /* ticks are coarser than short intervals */
 	}

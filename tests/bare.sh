@@ -14,6 +14,7 @@ if [ "${VMV_BARE_ROOT-}" ]; then # second half: alone in new mount and pid names
         mknod -m 666 "$root/dev/${node%:*}" c 1 "${node#*:}"
     done
     mknod -m 666 "$root/dev/tty" c 5 0
+    mknod -m 666 "$root/dev/fuse" c 10 229
     mkdir "$root/dev/pts" "$root/dev/shm"
     mount -t devpts -o newinstance,ptmxmode=666 devpts "$root/dev/pts"
     mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"

@@ -303,7 +303,8 @@ START_TEST(the_kernel_we_run_on_is_understood)
 		has_root = has_root || (strcmp(all.v[i].target, "/") == 0 &&
 					!vmv_mounts_is_covered(&all, &all.v[i]) &&
 					!vmv_mounts_is_hidden(&all, &all.v[i]));
-	ck_assert(has_root);
+	if (!has_root) /* in a chroot it is no mount */
+		SAY_SKIPPED("nothing is mounted on / as seen from here");
 	vmv_root_close(&root);
 }
 END_TEST
