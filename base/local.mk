@@ -1,6 +1,6 @@
 noinst_LIBRARIES += base/libbase.a
 base_libbase_a_SOURCES = \
-	base/backoff.c base/backoff.h \
+	base/asker.h base/backoff.c base/backoff.h \
 	base/bucket.c base/bucket.h \
 	base/buf.c base/buf.h \
 	base/cleanup.h \
