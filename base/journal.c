@@ -29,9 +29,14 @@ struct entry {
 
 int vmv_journal_open(void)
 {
+	const int room =
+		1 << 20; /* the kernel may give less; the default holds some ninety entries */
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	return fd;
 }
 
 /* Neither sendmsg nor writev writes to what it is given; their type just cannot say so. */

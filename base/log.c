@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/journal.h"
 #include "base/num.h"
@@ -16,11 +17,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MESSAGE_SIZE   1024
-#define LINE_SIZE      (MESSAGE_SIZE + 128) /* a pipe takes up to 4096 at once */
-#define OVERRIDES_MAX  16
-#define SUBSYS_SIZE    24
-#define FIELD_TEXT_MAX 4096
+#define JOURNAL_WAIT_MS 4 /* so long, so often */
+#define JOURNAL_TRIES	5
+#define JOURNAL_REST_MS 2000
+#define MESSAGE_SIZE	1024
+#define LINE_SIZE	(MESSAGE_SIZE + 128) /* a pipe takes up to 4096 at once */
+#define OVERRIDES_MAX	16
+#define SUBSYS_SIZE	24
+#define FIELD_TEXT_MAX	4096
 
 struct override {
 	char subsys[SUBSYS_SIZE];
@@ -38,8 +42,9 @@ struct levels {
 static struct {
 	const char *identifier;
 	struct levels levels;
-	bool is_journal; /* standard error leads to the journal */
-	int journal;	 /* the socket for structured entries to it; -1: none */
+	bool is_journal;	     /* standard error leads to the journal */
+	int journal;		     /* the socket for structured entries to it; -1: none */
+	uint64_t impatient_until_ms; /* monotonic: journald does not keep up */
 } state = { .identifier = "vmvitals", .levels = { .common = VMV_LOG_INFO }, .journal = -1 };
 
 static const struct {
@@ -133,6 +138,25 @@ bool vmv_log_wants(enum vmv_log_level level, const char *subsys)
 	return level <= state.levels.common;
 }
 
+/* journald may be a little behind after a burst: an entry that waits for it a moment keeps its
+ * fields. One that does not catch up is not waited for again for a while. */
+static int send_entry(const struct vmv_log_field *all, size_t n)
+{
+	int r = vmv_journal_send(state.journal, VMV_JOURNAL_SOCKET, all, n);
+
+	for (int tries = 0; r == -EAGAIN && tries < JOURNAL_TRIES; tries++) {
+		uint64_t now_ms = vmv_mono_ms(&vmv_clock_system);
+
+		if (now_ms < state.impatient_until_ms)
+			break;
+		(void)poll(NULL, 0, JOURNAL_WAIT_MS);
+		r = vmv_journal_send(state.journal, VMV_JOURNAL_SOCKET, all, n);
+		if (r == -EAGAIN && tries == JOURNAL_TRIES - 1)
+			state.impatient_until_ms = now_ms + JOURNAL_REST_MS;
+	}
+	return r;
+}
+
 static bool to_journal(enum vmv_log_level level, const char *subsys, const char *message_id,
 		       const struct vmv_log_field *fields, const char *message)
 {
@@ -149,7 +173,7 @@ static bool to_journal(enum vmv_log_level level, const char *subsys, const char 
 	for (size_t i = 0; fields && fields[i].name && i < VMV_LOG_FIELDS_MAX; i++)
 		if (fields[i].value && strlen(fields[i].value) <= FIELD_TEXT_MAX)
 			all[n++] = fields[i];
-	return vmv_journal_send(state.journal, VMV_JOURNAL_SOCKET, all, n) == 0;
+	return send_entry(all, n) == 0;
 }
 
 /* While nobody reads what was written (journald, a pipe to a logger that hangs, a terminal that was

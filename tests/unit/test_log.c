@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int out = -1; /* the reading end of standard error */
@@ -289,6 +290,46 @@ START_TEST(what_the_journal_does_not_take_becomes_a_line)
 }
 END_TEST
 
+/* A process that takes all there is from the journal's socket, in a moment. */
+static pid_t start_late_reader(int journald)
+{
+	pid_t pid = fork();
+	char got[256];
+
+	ck_assert_int_ge(pid, 0);
+	if (pid > 0)
+		return pid;
+	(void)usleep(6000);
+	while (recv(journald, got, sizeof(got), 0) > 0)
+		;
+	_exit(0);
+}
+
+START_TEST(an_entry_waits_a_moment_for_a_journald_that_is_behind)
+{
+	vmv_autoclose int journald = -1;
+	bool was_taken = false;
+
+	if (!become_journald(&journald)) {
+		SAY_SKIPPED("no mount namespace to be had");
+		return;
+	}
+	claim_journal(STDERR_FILENO, 0);
+	for (int i = 0; i < 12 && !was_taken; i++) { /* on a busy machine the reader may be later */
+		pid_t reader;
+
+		while (!strstr(captured(), "<6>session: full\n"))
+			vmv_log(VMV_LOG_INFO, "session", "full");
+		(void)usleep(2100000); /* it has not kept up: nobody waits for it meanwhile */
+		reader = start_late_reader(journald);
+		vmv_log(VMV_LOG_INFO, "session", "in time");
+		was_taken = captured()[0] == '\0';
+		ck_assert_int_eq(waitpid(reader, NULL, 0), reader);
+	}
+	ck_assert(was_taken);
+}
+END_TEST
+
 /* Without journald's socket it reads priorities in front of lines. */
 START_TEST(lines_for_the_journal_carry_their_priority)
 {
@@ -378,11 +419,13 @@ int main(void)
 	tcase_add_loop_test(tc, bad_specifications_change_nothing, 0, (int)VMV_COUNTOF(bad_levels));
 	tcase_add_test(tc, an_entry_for_the_journal_has_all_its_fields);
 	tcase_add_test(tc, what_the_journal_does_not_take_becomes_a_line);
+	tcase_add_test(tc, an_entry_waits_a_moment_for_a_journald_that_is_behind);
 	tcase_add_test(tc, lines_for_the_journal_carry_their_priority);
 	tcase_add_test(tc, a_stream_to_the_journal_that_nobody_reads_is_not_waited_for);
 	tcase_add_test(tc, a_pipe_that_nobody_reads_is_not_waited_for);
 	tcase_add_loop_test(tc, a_malformed_journal_stream_is_none, 0,
 			    (int)VMV_COUNTOF(not_streams));
+	tcase_set_timeout(tc, 60);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);
