@@ -110,16 +110,6 @@ int vmv_pids_step(struct vmv_pids *pids, const struct vmv_root *root, struct vmv
 	return 0;
 }
 
-int vmv_pids_read(struct vmv_pids *pids, const struct vmv_root *root, struct vmv_err *err)
-{
-	int r;
-
-	pids->is_listing = false;
-	while ((r = vmv_pids_step(pids, root, err)) == VMV_MORE)
-		;
-	return r;
-}
-
 void vmv_pids_done(struct vmv_pids *pids)
 {
 	if (pids->is_open)

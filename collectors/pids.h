@@ -23,9 +23,6 @@ struct vmv_pids {
  * then the list is empty. */
 int vmv_pids_step(struct vmv_pids *pids, const struct vmv_root *root, struct vmv_err *err);
 
-/* The whole of it at once. */
-int vmv_pids_read(struct vmv_pids *pids, const struct vmv_root *root, struct vmv_err *err);
-
 void vmv_pids_done(struct vmv_pids *pids); /* frees, back to all zero */
 
 #endif
