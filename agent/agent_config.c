@@ -97,8 +97,8 @@ static void list_changes(const struct vmv_config *before, const struct vmv_confi
 	size_t len = 0;
 
 	buf[0] = '\0';
-	for (size_t i = 0; i < vmv_n_agent_settings && len < size; i++) {
-		const struct vmv_setting *s = &vmv_agent_settings[i];
+	for (size_t i = 0; i < vmv_n_config_table && len < size; i++) {
+		const struct vmv_setting *s = &vmv_config_table[i];
 		vmv_autofree char *was = vmv_setting_text(s, before);
 		vmv_autofree char *is = vmv_setting_text(s, after);
 

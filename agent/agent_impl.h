@@ -5,7 +5,7 @@
 #include "agent/agent.h"
 #include "agent/identity.h"
 #include "agent/session.h"
-#include "agent/settings.h"
+#include "config/settings.h"
 #include "base/clock.h"
 #include "base/root.h"
 #include "collectors/os.h"

@@ -18,13 +18,12 @@ agent_libagent_a_SOURCES = \
 	agent/session_complaints.c \
 	agent/session_messages.c \
 	agent/session_metrics.c \
-	agent/settings.c agent/settings.h \
 	agent/state.c agent/state.h
 agent_libagent_a_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' \
 	-DVMV_HELPER_PATH='"$(pkglibexecdir)/vmvitals-helper"' \
 	$(EVENT_CFLAGS) $(JSONC_CFLAGS)
 
-agent_libs = agent/libagent.a commands/libcommands.a reports/libreports.a \
+agent_libs = agent/libagent.a config/libconfig.a commands/libcommands.a commands/libtable.a reports/libreports.a \
 	collectors/libcollectors.a exec/libexec.a virtio/libvirtio.a watch/libwatch.a proto/libproto.a \
 	base/libbase.a $(EVENT_LIBS) $(JSONC_LIBS) $(LIBUDEV_LIBS) $(MNL_LIBS) $(INIH_LIBS) $(NETTLE_LIBS) -lm
 

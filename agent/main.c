@@ -1,6 +1,6 @@
 #include "agent/agent.h"
 #include "agent/options.h"
-#include "agent/settings.h"
+#include "config/settings.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/limits.h"
@@ -80,7 +80,7 @@ static int with_config(const struct vmv_options *o)
 		return EX_CONFIG;
 	}
 	if (o->mode == VMV_MODE_DUMP)
-		vmv_settings_dump(vmv_agent_settings, vmv_n_agent_settings, config, stdout);
+		vmv_settings_dump(vmv_config_table, vmv_n_config_table, config, stdout);
 	if (o->mode == VMV_MODE_DUMP || o->mode == VMV_MODE_CHECK) {
 		vmv_config_free(config);
 		return fflush(stdout) == EOF ? EX_IOERR : EXIT_SUCCESS;

@@ -42,16 +42,16 @@ static const struct {
 
 static struct option *make_table(void)
 {
-	struct option *t = calloc(VMV_COUNTOF(fixed) + vmv_n_agent_settings + 1, sizeof(*t));
+	struct option *t = calloc(VMV_COUNTOF(fixed) + vmv_n_config_table + 1, sizeof(*t));
 	size_t n = 0;
 
 	for (size_t i = 0; t && i < VMV_COUNTOF(fixed); i++)
 		t[n++] = (struct option){ fixed[i].name,
 					  fixed[i].unit ? required_argument : no_argument, NULL,
 					  fixed[i].value };
-	for (size_t i = 0; t && i < vmv_n_agent_settings; i++)
-		if (vmv_agent_settings[i].option)
-			t[n++] = (struct option){ vmv_agent_settings[i].option, required_argument,
+	for (size_t i = 0; t && i < vmv_n_config_table; i++)
+		if (vmv_config_table[i].option)
+			t[n++] = (struct option){ vmv_config_table[i].option, required_argument,
 						  NULL, OPT_SETTING + (int)i };
 	return t;
 }
@@ -72,7 +72,7 @@ static int override(struct vmv_options *o, const struct vmv_setting *s, const ch
 static int take(struct vmv_options *o, int value, const char *arg)
 {
 	if (value >= OPT_SETTING)
-		return override(o, &vmv_agent_settings[value - OPT_SETTING], arg);
+		return override(o, &vmv_config_table[value - OPT_SETTING], arg);
 	if (value == OPT_CONFIG)
 		o->config = arg;
 	for (size_t i = 0; i < VMV_COUNTOF(fixed); i++)
@@ -112,10 +112,10 @@ void vmv_options_help(FILE *out)
 	for (size_t i = 0; i < VMV_COUNTOF(fixed); i++)
 		help_one(out, fixed[i].name, fixed[i].unit, fixed[i].help);
 	(void)fputs("\nSettings, over what the configuration says:\n", out);
-	for (size_t i = 0; i < vmv_n_agent_settings; i++)
-		if (vmv_agent_settings[i].option)
-			help_one(out, vmv_agent_settings[i].option, vmv_agent_settings[i].unit,
-				 vmv_agent_settings[i].help);
+	for (size_t i = 0; i < vmv_n_config_table; i++)
+		if (vmv_config_table[i].option)
+			help_one(out, vmv_config_table[i].option, vmv_config_table[i].unit,
+				 vmv_config_table[i].help);
 	(void)fputs("\nSignals: TERM stops, HUP reads the configuration again, USR1 writes the "
 		    "state to "
 		    "the log.\n",

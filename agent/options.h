@@ -2,7 +2,7 @@
 #ifndef VMV_AGENT_OPTIONS_H
 #define VMV_AGENT_OPTIONS_H
 
-#include "agent/settings.h"
+#include "config/settings.h"
 
 enum vmv_mode {
 	VMV_MODE_RUN,

@@ -3,7 +3,7 @@
 #include "agent/events.h"
 #include "agent/keeper.h"
 #include "agent/poll.h"
-#include "agent/settings.h"
+#include "config/settings.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"

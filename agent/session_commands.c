@@ -2,9 +2,10 @@
 
 #include "agent/events.h"
 #include "agent/keeper.h"
-#include "agent/settings.h"
+#include "config/settings.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "commands/handlers.h"
 #include "commands/judge.h"
 #include "commands/request.h"
 #include "proto/json_read.h"
@@ -156,7 +157,7 @@ static void run(struct vmv_session *s, struct vmv_request *req)
 		s->in_flight++;
 	if (c->flags & VMV_COMMAND_RENEWS)
 		req->epoch = UINT64_MAX; /* belongs to the session in which it is answered */
-	c->run(req);
+	vmv_handler_find(c->name)->run(req);
 }
 
 void vmv_session_policy(void *session, struct vmv_policy *ret)
@@ -168,6 +169,8 @@ void vmv_session_policy(void *session, struct vmv_policy *ret)
 		.level = (enum vmv_level)c->policy_level,
 		.deny = (const char *const *)c->deny.items,
 		.n_deny = c->deny.n,
+		.allow = (const char *const *)c->allow.items,
+		.n_allow = c->allow.n,
 		.requires_signature = c->require_signature,
 		.has_executor = false,
 		.level_place = c->policy_level_place,
@@ -198,7 +201,7 @@ void vmv_session_command(struct vmv_session *s, struct json_object *message)
 		return;
 	}
 	vmv_session_policy(s, &policy);
-	r = vmv_command_judge(&policy, message, &req->command, req->args, &err);
+	r = vmv_command_judge(&policy, message, false, &req->command, req->args, &err);
 	if (req->command && (req->command->flags & VMV_COMMAND_VMVITALS))
 		s->is_vmvitals = true;
 	type = vmv_json_str(message, "type");

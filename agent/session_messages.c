@@ -1,7 +1,7 @@
 #include "agent/session_impl.h"
 
 #include "agent/poll.h"
-#include "agent/settings.h"
+#include "config/settings.h"
 #include "base/cleanup.h"
 #include "proto/json_read.h"
 #include "proto/json_write.h"

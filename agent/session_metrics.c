@@ -1,7 +1,7 @@
 #include "agent/session_impl.h"
 
 #include "agent/keeper.h"
-#include "agent/settings.h"
+#include "config/settings.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "commands/request.h"

@@ -3,7 +3,19 @@
 #ifndef VMV_BASE_ASKER_H
 #define VMV_BASE_ASKER_H
 
+#include <stddef.h>
 #include <stdint.h>
+
+/* A question whose answer is waited for. */
+struct vmv_wish {
+	const char *question;
+	uint32_t max_age_ms;  /* an earlier answer is good when it is no older */
+	uint32_t deadline_ms; /* then its process is ended, with its children */
+};
+
+/* result: the length of text, or negative errno as of ask() below (-ETIMEDOUT: the deadline struck;
+ * -ECANCELED: the agent stops); text is NUL-terminated and borrowed for the call. */
+typedef void vmv_answer_cb(void *arg, int result, const char *text, uint64_t age_ms);
 
 struct vmv_asker {
 	/* The newest answer to a question ("statvfs /mnt"), which is one of vmv_questions of
@@ -18,6 +30,13 @@ struct vmv_asker {
 	 *               asked (-ENOENT: no helper program; -EBUSY: too many are stuck) */
 	int (*ask)(struct vmv_asker *self, const char *question, uint32_t max_age_ms,
 		   const char **ret_text, uint64_t *ret_age_ms);
+	/* For commands: answers may be up to VMV_ASK_LONG_MAX. All that wish for the same wait for
+	 * one. Calls back once, never from within this call. Returns 0, or -ENOMEM, -EBUSY, -EINVAL
+	 * (then it does not call back). */
+	int (*fetch)(struct vmv_asker *self, const struct vmv_wish *wish, vmv_answer_cb *cb,
+		     void *arg);
+	/* Those with this arg are not called back any more. */
+	void (*forget)(struct vmv_asker *self, void *arg);
 };
 
 #endif

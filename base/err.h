@@ -14,6 +14,16 @@ enum vmv_errc {
 	VMV_E_BUSY,	   /* a bound is reached; later may work */
 	VMV_E_NOTFOUND,	   /* the object that was named does not exist */
 	VMV_E_NOEXECUTOR,  /* needs the executor, which is not there */
+	VMV_E_SIGNATURE,   /* unsigned where a signature is needed, or a wrong one */
+	VMV_E_STALE,	   /* signed too long ago, or in the future */
+	VMV_E_REPLAYED,	   /* its nonce or counter was used before */
+	VMV_E_KEY,	   /* signed with a key that is not trusted here */
+	VMV_E_SESSION,	   /* signed for another session */
+	VMV_E_LOCKED,	   /* nothing to verify a signature with, or not wanted */
+	VMV_E_TOOLARGE,	   /* over a size limit */
+	VMV_E_TIMEDOUT,	   /* started; its deadline struck */
+	VMV_E_CANCELLED,   /* started; somebody asked for its end: no code on the wire */
+	VMV_N_ERRC,
 };
 
 struct vmv_err {

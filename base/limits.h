@@ -1,5 +1,5 @@
 /* Every bound of the program, and what happens at it. What has a key in agent.conf has
- * its default and range in agent/settings.c instead. Sizes are bytes, times milliseconds. */
+ * its default and range in config/settings.c instead. Sizes are bytes, times milliseconds. */
 #ifndef VMV_BASE_LIMITS_H
 #define VMV_BASE_LIMITS_H
 
@@ -11,7 +11,8 @@
 /* Lines from the host: over them the line is dropped, counted and reported. */
 #define VMV_JSON_DEPTH_IN  32
 #define VMV_JSON_MEMBERS   65536
-#define VMV_ID_MAX	   128 /* longer ids cannot be answered: ignored, counted */
+#define VMV_RAW_MAX	   (4 * VMV_MIB) /* text of a raw command */
+#define VMV_ID_MAX	   128		 /* longer ids cannot be answered: ignored, counted */
 #define VMV_ERROR_TEXT_MAX 300
 
 /* Lines to the host: a message that grows over its bound is not sent; an error is. */
@@ -90,10 +91,38 @@
 #define VMV_ASK_ERROR_MS    2000 /* an error is an answer for so long: it may be chance */
 #define VMV_ASK_QUESTIONS   256	 /* different ones that are kept; a further one is -EBUSY */
 #define VMV_ASK_WORKERS	    4	 /* processes at once; with all stuck the rest is -EBUSY */
-#define VMV_ASK_ANSWER_MAX  (64 * VMV_KIB) /* bytes; a longer one is -EFBIG */
-#define VMV_ASK_IDLE_MS	    10000	   /* then a worker without work ends */
+#define VMV_ASK_ANSWER_MAX  (64 * VMV_KIB)   /* bytes; a longer one is -EFBIG */
+#define VMV_ASK_LONG_MAX    VMV_RESPONSE_MAX /* the same, of those that were fetched */
+#define VMV_ASK_IDLE_MS	    10000	     /* then a worker without work ends */
 
 #define VMV_ASK_QUESTION_MAX (8 * VMV_KIB) /* bytes; a longer one is -EINVAL */
+
+/* The executor. */
+#define VMV_LINK_LINE_MAX   (24 * VMV_MIB) /* between agent and executor; longer: hung up */
+#define VMV_OPEN_WAIT_MS    1000	   /* its answer to session_open */
+#define VMV_JOBS_QUEUED	    64		   /* waiting for their turn; further ones are BUSY */
+#define VMV_JOBS_KEPT	    64		   /* finished, for JobStatus, so long and so much: */
+#define VMV_JOBS_KEPT_MS    3600000
+#define VMV_JOBS_KEPT_BYTES (8 * VMV_MIB)
+#define VMV_CANCEL_KILL_MS  2000	    /* from TERM to KILL of a job that is cancelled */
+#define VMV_PIPES_LINGER_MS 500		    /* pipes that outlive the child are closed then */
+#define VMV_STREAM_CHUNK    (32 * VMV_KIB)  /* raw bytes of one output message */
+#define VMV_STREAM_AGE_MS   200		    /* output waits so long to be more */
+#define VMV_STREAM_QUEUED   (256 * VMV_KIB) /* then the child's pipe is not read */
+#define VMV_JOB_RESULT_MAX  VMV_RESPONSE_MAX
+#define VMV_NONCES_MAX	    100000 /* alive; then v1 envelopes are BUSY */
+#define VMV_NONCE_MAX	    128	   /* bytes */
+#define VMV_V1_WINDOW_MS    300000
+#define VMV_KEYS_MAX	    64
+#define VMV_UNVOUCHED_BURST 20	/* refusals that nobody vouches for, */
+#define VMV_UNVOUCHED_MS    200 /* refilled one in so long */
+#define VMV_SCRIPTS_MESSAGE 64	/* of one message; and their text: */
+#define VMV_SCRIPTS_BYTES   (1 * VMV_MIB)
+#define VMV_SCRIPT_SECONDS  3600
+#define VMV_SCRIPTS_KEPT    1000 /* ids that were reported, and so long: */
+#define VMV_SCRIPTS_KEPT_S  (30 * 86400)
+#define VMV_ENV_VARS	    256
+#define VMV_ENV_BYTES	    (128 * VMV_KIB)
 
 #define VMV_CONFIG_FILE_MAX (64 * VMV_KIB)
 

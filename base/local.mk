@@ -12,6 +12,7 @@ base_libbase_a_SOURCES = \
 	base/log.c base/log.h \
 	base/metric.h \
 	base/num.c base/num.h \
+	base/rfc3339.c base/rfc3339.h \
 	base/root.c base/root.h \
 	base/utf8.c base/utf8.h \
 	base/uuid.c base/uuid.h

@@ -26,6 +26,7 @@ static const char *doer_name(enum vmv_doer doer)
 {
 	static const char *const names[] = {
 		[VMV_BY_AGENT] = "agent",
+		[VMV_BY_HELPER] = "helper",
 		[VMV_BY_EXECUTOR] = "executor",
 		[VMV_BY_NOBODY] = "nobody",
 	};
@@ -36,8 +37,9 @@ static const char *doer_name(enum vmv_doer doer)
 static const char *type_name(enum vmv_argtype type)
 {
 	static const char *const names[] = {
-		[VMV_ARG_INT] = "int",	[VMV_ARG_BOOL] = "bool",   [VMV_ARG_ENUM] = "str",
-		[VMV_ARG_TEXT] = "str", [VMV_ARG_NAMES] = "str[]",
+		[VMV_ARG_INT] = "int",	   [VMV_ARG_NUM] = "num",      [VMV_ARG_BOOL] = "bool",
+		[VMV_ARG_ENUM] = "str",	   [VMV_ARG_TEXT] = "str",     [VMV_ARG_NAMES] = "str[]",
+		[VMV_ARG_TIME] = "T",	   [VMV_ARG_BASE64] = "b64",   [VMV_ARG_MAP] = "{str:str}",
 	};
 
 	return names[type];
@@ -46,7 +48,8 @@ static const char *type_name(enum vmv_argtype type)
 /* What the argument is when the host leaves it out. */
 static void write_default(struct vmv_jw *w, const struct vmv_arg *a)
 {
-	if (!a->is_required && a->type == VMV_ARG_INT)
+	if (!a->is_required && (a->type == VMV_ARG_INT || a->type == VMV_ARG_NUM) &&
+	    a->fallback >= a->min)
 		vmv_jw_int(w, "default", a->fallback);
 	else if (!a->is_required && a->type == VMV_ARG_BOOL)
 		vmv_jw_bool(w, "default", a->fallback != 0);

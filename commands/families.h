@@ -24,12 +24,35 @@ void vmv_run_os_info(struct vmv_request *req);
 void vmv_run_process_list(struct vmv_request *req);
 void vmv_run_process_top(struct vmv_request *req);
 
-/* Places of arguments in vmv_request.args. */
-enum { VMV_PING_NEW_SESSION };
-enum { VMV_DESCRIBE_WHAT };
-enum { VMV_GET_SAMPLES_GROUPS };
-enum { VMV_PROCESS_LIST_LIMIT };
-enum { VMV_PROCESS_TOP_LIMIT, VMV_PROCESS_TOP_SORT_BY };
-enum { VMV_SORT_CPU, VMV_SORT_MEMORY, VMV_SORT_MEM };
+/* services.c: units, by the helper */
+void vmv_run_service_list(struct vmv_request *req);
+void vmv_run_service_status(struct vmv_request *req);
+
+/* packages.c: what is installed, and what could be, by the helper */
+void vmv_run_package_list(struct vmv_request *req);
+void vmv_run_package_search(struct vmv_request *req);
+void vmv_run_applications(struct vmv_request *req);
+void vmv_run_application_details(struct vmv_request *req);
+
+/* updates.c, by the helper */
+void vmv_run_updates(struct vmv_request *req);
+void vmv_run_security_updates(struct vmv_request *req);
+void vmv_run_applications_updates(struct vmv_request *req);
+void vmv_run_applications_security_updates(struct vmv_request *req);
+void vmv_run_application_update(struct vmv_request *req);
+
+/* users.c, disks.c, advice.c, freeze.c */
+void vmv_run_user_list(struct vmv_request *req);
+void vmv_run_disk_space(struct vmv_request *req);
+void vmv_run_optimization(struct vmv_request *req);
+void vmv_run_freeze_status(struct vmv_request *req);
+
+/* health.c */
+void vmv_run_health_check(struct vmv_request *req);
+void vmv_run_all_health_checks(struct vmv_request *req);
+
+/* jobs.c: what the executor does */
+void vmv_run_job_status(struct vmv_request *req);
+void vmv_run_job_cancel(struct vmv_request *req);
 
 #endif

@@ -5,6 +5,8 @@
 #include "commands/request.h"
 #include "proto/json_write.h"
 
+#include <errno.h>
+
 static void health_ready(void *arg, const struct vmv_view *view)
 {
 	static const struct vmv_err abandoned = { VMV_E_IO, 0, "the reading was abandoned" };
@@ -30,4 +32,20 @@ void vmv_run_get_health(struct vmv_request *req)
 
 	if (req->services->fetch(req->agent, &ask, health_ready, req) < 0)
 		vmv_request_fail(req, &no_memory);
+}
+
+void vmv_run_health_check(struct vmv_request *req)
+{
+	struct vmv_err err;
+
+	(void)vmv_fail(&err, VMV_E_UNSUPPORTED, ENOTSUP, "not supported in this version");
+	vmv_request_fail(req, &err);
+}
+
+void vmv_run_all_health_checks(struct vmv_request *req)
+{
+	struct vmv_err err;
+
+	(void)vmv_fail(&err, VMV_E_UNSUPPORTED, ENOTSUP, "not supported in this version");
+	vmv_request_fail(req, &err);
 }

@@ -1,50 +1,27 @@
 #include "commands/judge.h"
 
 #include "base/err.h"
-#include "base/limits.h"
-#include "proto/json_read.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
-const char *vmv_command_id(struct json_object *message)
+static bool is_listed(const char *const *list, size_t n, const char *action)
 {
-	const char *id = vmv_json_str(message, "id");
-	size_t len = id ? strlen(id) : 0;
-
-	if (len == 0 || len > VMV_ID_MAX)
-		return NULL;
-	for (size_t i = 0; i < len; i++)
-		if (id[i] < 0x20 || id[i] >= 0x7f || id[i] == '"' || id[i] == '\\')
-			return NULL;
-	return id;
-}
-
-static int no_executor(struct vmv_err *err, const char *what)
-{
-	return vmv_fail(err, VMV_E_NOEXECUTOR, EPERM,
-			"%s needs the executor, which is not installed", what);
-}
-
-static bool is_denied(const struct vmv_policy *policy, const char *action)
-{
-	for (size_t i = 0; i < policy->n_deny; i++)
-		if (strcmp(policy->deny[i], action) == 0)
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(list[i], action) == 0)
 			return true;
 	return false;
 }
 
-const char *vmv_level_name(enum vmv_level level)
+static bool is_denied(const struct vmv_policy *policy, const struct vmv_command *c)
 {
-	static const char *const names[] = {
-		[VMV_MONITOR] = "monitor",
-		[VMV_OPERATE] = "operate",
-		[VMV_FULL] = "full",
-	};
+	return is_listed(policy->deny, policy->n_deny, c->name);
+}
 
-	return names[level];
+static bool is_reached(const struct vmv_policy *policy, const struct vmv_command *c)
+{
+	return c->level <= policy->level || is_listed(policy->allow, policy->n_allow, c->name);
 }
 
 static bool disabled_by(char why[VMV_WHY_SIZE], const char *rule, const char *detail,
@@ -69,63 +46,78 @@ bool vmv_command_is_enabled(const struct vmv_policy *policy, const struct vmv_co
 	if (policy->requires_signature && !policy->has_executor)
 		return disabled_by(why, "policy require_signature, and no executor", "",
 				   policy->signature_place);
-	if (is_denied(policy, c->name))
+	if (is_denied(policy, c))
 		return disabled_by(why, "policy deny", "", policy->deny_place);
-	if (needs_executor && c->level > policy->level)
+	if (needs_executor && !is_reached(policy, c))
 		return disabled_by(why, "policy level ", vmv_level_name(policy->level),
 				   policy->level_place);
+	if (needs_executor && !policy->can_verify)
+		return disabled_by(why, "no secret and no trusted key", "", NULL);
 	return true;
 }
 
-/* Asked to read only, a changing command needs no executor. */
-static bool only_reads(const struct vmv_command *c, struct json_object *message)
+int vmv_policy_check(const struct vmv_policy *policy, const struct vmv_command *c,
+		     struct vmv_err *err)
 {
-	size_t len = 0;
-	const char *word = vmv_json_text(vmv_command_argument(message, "operation"), &len);
-
-	return word && strlen(word) == len && strcasecmp(word, c->reads) == 0;
-}
-
-static int judge_action(const struct vmv_policy *policy, struct json_object *message,
-			const char *action, const struct vmv_command **ret,
-			struct vmv_value args[VMV_ARGS_MAX], struct vmv_err *err)
-{
-	const struct vmv_command *c = vmv_command_find(action);
-
-	if (!c)
-		return vmv_fail(err, VMV_E_UNKNOWN, ENOENT, "unknown action: %.100s", action);
-	*ret = c;
-	if (c->reads && only_reads(c, message))
-		return vmv_fail(err, VMV_E_UNSUPPORTED, ENOTSUP,
-				"not supported in this version: %s %s", c->name, c->reads);
-	if (c->doer == VMV_BY_NOBODY)
-		return vmv_fail(err, VMV_E_UNSUPPORTED, ENOTSUP, "not supported %s: %s", c->why_not,
-				c->name);
-	if (c->doer == VMV_BY_EXECUTOR)
-		return no_executor(err, c->name);
-	if (policy->requires_signature)
-		return no_executor(err, "checking the signature that the policy demands");
-	if (is_denied(policy, c->name))
+	if (is_denied(policy, c))
 		return vmv_fail(err, VMV_E_DENIED, EPERM, "[policy] deny names %s", c->name);
-	return vmv_command_args(c, message, args, err);
+	if (!is_reached(policy, c))
+		return vmv_fail(err, VMV_E_DENIED, EPERM,
+				"%s needs [policy] level %s, and level %s is in force", c->name,
+				vmv_level_name(c->level), vmv_level_name(policy->level));
+	return 0;
 }
 
-int vmv_command_judge(const struct vmv_policy *policy, struct json_object *message,
+static int no_executor(struct vmv_err *err, const char *what)
+{
+	return vmv_fail(err, VMV_E_NOEXECUTOR, EPERM,
+			"%s needs the executor, which is not installed or not to be reached", what);
+}
+
+static int judge_reading(const struct vmv_policy *policy, const struct vmv_command *c,
+			 struct json_object *message, bool is_signed,
+			 struct vmv_value args[VMV_ARGS_MAX], struct vmv_err *err)
+{
+	int r;
+
+	if (policy->requires_signature && !policy->has_executor)
+		return no_executor(err, "checking the signature that the policy demands");
+	if (policy->requires_signature && !is_signed)
+		return vmv_fail(err, VMV_E_SIGNATURE, EPERM, "not signed");
+	r = is_denied(policy, c) ? vmv_policy_check(policy, c, err)
+				 : vmv_command_args(c, message, args, err);
+	if (r < 0)
+		return r;
+	if (policy->is_frozen && !(c->flags & VMV_COMMAND_FROZEN))
+		return vmv_fail(err, VMV_E_BUSY, EBUSY, "filesystems are frozen");
+	return policy->requires_signature ? VMV_JUDGED_VERIFY : VMV_JUDGED_RUN;
+}
+
+static int judge_changing(const struct vmv_policy *policy, const struct vmv_command *c,
+			  bool is_signed, struct vmv_err *err)
+{
+	if (!policy->has_executor)
+		return no_executor(err, c->name);
+	if (is_signed)
+		return VMV_JUDGED_SUBMIT;
+	if (!policy->can_verify)
+		return vmv_fail(err, VMV_E_LOCKED, EPERM, "no secret and no trusted key here");
+	return vmv_fail(err, VMV_E_SIGNATURE, EPERM, "not signed");
+}
+
+int vmv_command_judge(const struct vmv_policy *policy, struct json_object *message, bool is_signed,
 		      const struct vmv_command **ret, struct vmv_value args[VMV_ARGS_MAX],
 		      struct vmv_err *err)
 {
-	const char *type = vmv_json_str(message, "type");
-	const char *action;
+	const struct vmv_command *c = vmv_command_of(message, err);
 
-	*ret = NULL;
-	if (!type)
-		type = "";
-	if (strcmp(type, "UnsafeCommand") == 0)
-		return no_executor(err, type);
-	if (strcmp(type, "SafeCommand") != 0)
-		return vmv_fail(err, VMV_E_UNKNOWN, ENOENT, "unknown message type: %.100s", type);
-	action = vmv_json_str(vmv_json_get(message, "command_type"), "action");
-	if (!action)
-		return vmv_fail(err, VMV_E_RANGE, EINVAL, "command_type names no action");
-	return judge_action(policy, message, action, ret, args, err);
+	*ret = c;
+	if (!c)
+		return err->code == VMV_E_UNKNOWN ? -ENOENT : -EINVAL;
+	if (c->doer == VMV_BY_NOBODY)
+		return vmv_fail(err, VMV_E_UNSUPPORTED, ENOTSUP, "not supported %s: %s", c->why_not,
+				c->name);
+	if (c->doer == VMV_BY_EXECUTOR && !vmv_command_only_reads(c, message))
+		return judge_changing(policy, c, is_signed, err);
+	return judge_reading(policy, c, message, is_signed, args, err);
 }

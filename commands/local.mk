@@ -1,13 +1,28 @@
+# The table and what belongs to it, for all programs; the handlers are the agent's.
+noinst_LIBRARIES += commands/libtable.a
+commands_libtable_a_SOURCES = \
+	commands/args.c commands/command.h \
+	commands/charset.c commands/charset.h \
+	commands/judge.c commands/judge.h \
+	commands/table.c
+commands_libtable_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS)
+
 noinst_LIBRARIES += commands/libcommands.a
 commands_libcommands_a_SOURCES = \
-	commands/args.c commands/command.h \
+	commands/advice.c \
 	commands/describe.c \
+	commands/disks.c \
 	commands/families.h \
+	commands/freeze.c \
+	commands/handlers.c commands/handlers.h \
 	commands/health.c \
-	commands/judge.c commands/judge.h \
+	commands/jobs.c \
 	commands/link.c \
+	commands/packages.c \
 	commands/request.c commands/request.h \
 	commands/samples.c \
+	commands/services.c \
 	commands/system.c \
-	commands/table.c
+	commands/updates.c \
+	commands/users.c
 commands_libcommands_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS)

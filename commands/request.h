@@ -2,6 +2,7 @@
 #ifndef VMV_COMMANDS_REQUEST_H
 #define VMV_COMMANDS_REQUEST_H
 
+#include "base/asker.h"
 #include "base/limits.h"
 #include "collectors/collector.h"
 #include "commands/command.h"
@@ -18,6 +19,7 @@ struct vmv_metrics_options;
 struct vmv_address_memory;
 struct vmv_rates;
 struct vmv_state;
+struct vmv_usage;
 
 /* What somebody wants to know. */
 struct vmv_ask {
@@ -37,6 +39,16 @@ struct vmv_view {
 /* view is NULL when there is none: out of memory, or the agent stops. */
 typedef void vmv_view_cb(void *arg, const struct vmv_view *view);
 
+/* What the executor says of jobs. err NULL: data is JSON, borrowed for the call. */
+typedef void vmv_jobs_cb(void *arg, const struct vmv_err *err, const char *data, size_t len);
+
+/* Whether filesystems are frozen (PROTOCOL.md 5.8). */
+struct vmv_freeze_state {
+	bool is_frozen;
+	int64_t since_real_ms; /* since 1970 */
+	uint64_t thaw_in_ms;
+};
+
 /* What handlers need of the program around them; the pointers are its own. */
 struct vmv_services {
 	/* Calls back once, now or later, with such a reading. Returns 0 or -ENOMEM (then it does
@@ -50,6 +62,15 @@ struct vmv_services {
 	const struct vmv_health *(*health)(void *agent, const struct vmv_view *view);
 	/* texts are borrowed likewise */
 	void (*state)(void *agent, struct vmv_state *ret);
+	/* Asks the helper; as fetch of base/asker.h. -ENOENT: there is none. */
+	int (*inquire)(void *agent, const struct vmv_wish *wish, vmv_answer_cb *cb, void *arg);
+	uint32_t (*packages_age_ms)(void *agent); /* [cache] packages */
+	/* op: "status" or "cancel"; job NULL: all. Calls back once. Returns 0, or -ENOTCONN (no
+	 * executor), -ENOMEM (then it does not call back). */
+	int (*jobs_of)(void *session, const char *op, const char *job, vmv_jobs_cb *cb, void *arg);
+	void (*freeze_state)(void *agent, struct vmv_freeze_state *ret);
+	/* CPU use and memory that the agent has kept; NULL: nothing yet. Borrowed likewise. */
+	const struct vmv_usage *(*usage)(void *agent);
 	uint64_t (*uptime_s)(void *agent);
 	unsigned (*jobs)(void *agent);
 };

@@ -25,10 +25,20 @@ enum vmv_exit vmv_exit_of(const struct vmv_err *err)
 		return VMV_EXIT_PROTOCOL;
 	case VMV_E_DENIED:
 	case VMV_E_NOEXECUTOR:
+	case VMV_E_SIGNATURE:
+	case VMV_E_STALE:
+	case VMV_E_REPLAYED:
+	case VMV_E_KEY:
+	case VMV_E_SESSION:
+	case VMV_E_LOCKED:
 		return VMV_EXIT_DENIED;
 	case VMV_E_BUSY:
 		return VMV_EXIT_BUSY;
 	case VMV_OK:
+	case VMV_E_TOOLARGE:
+	case VMV_E_TIMEDOUT:
+	case VMV_E_CANCELLED:
+	case VMV_N_ERRC:
 	case VMV_E_RANGE:
 	case VMV_E_UNSUPPORTED:
 	case VMV_E_NOTFOUND:

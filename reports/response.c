@@ -21,7 +21,17 @@ static const struct {
 	[VMV_E_BUSY] = { "BUSY", true },
 	[VMV_E_NOTFOUND] = { "NOT_FOUND", false },
 	[VMV_E_NOEXECUTOR] = { "NO_EXECUTOR", true },
+	[VMV_E_SIGNATURE] = { "BAD_SIGNATURE", true },
+	[VMV_E_STALE] = { "STALE", true },
+	[VMV_E_REPLAYED] = { "REPLAYED", true },
+	[VMV_E_KEY] = { "UNKNOWN_KEY", true },
+	[VMV_E_SESSION] = { "WRONG_SESSION", true },
+	[VMV_E_LOCKED] = { "LOCKED", true },
+	[VMV_E_TOOLARGE] = { "TOO_LARGE", true },
+	[VMV_E_TIMEDOUT] = { "TIMED_OUT", false },
+	[VMV_E_CANCELLED] = { NULL, false },
 };
+_Static_assert(sizeof(codes) / sizeof(codes[0]) == VMV_N_ERRC, "one row for each code");
 
 const char *vmv_error_code(enum vmv_errc code)
 {

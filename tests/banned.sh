@@ -8,7 +8,8 @@ ban() {
 	shift
 	for call; do
 		if grep -nE "(^|[^a-zA-Z0-9_>.])$call[[:space:]]*\(" base/*.c collectors/*.c proto/*.c \
-			virtio/*.c watch/*.c reports/*.c commands/*.c agent/*.c exec/*.c helper/*.c host/*.c; then
+			virtio/*.c watch/*.c reports/*.c commands/*.c agent/*.c config/*.c exec/*.c execd/*.c helper/*.c \
+			host/*.c job/*.c packages/*.c; then
 			echo "^ $call is banned: use $instead"
 			status=1
 		fi

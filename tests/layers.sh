@@ -19,10 +19,14 @@ allow exec base
 allow proto base
 allow virtio base
 allow watch base
+allow packages base
 allow reports base collectors exec proto virtio watch
 allow commands reports base collectors exec proto virtio watch
-allow agent commands reports base collectors exec proto virtio watch
-allow helper base
-allow host base proto virtio
+allow config commands base virtio
+allow agent config commands reports base collectors exec proto virtio watch
+allow execd config commands reports base exec proto
+allow job commands reports base exec proto packages
+allow helper base exec proto packages
+allow host base commands proto virtio
 allow docs reports base collectors
 exit $status

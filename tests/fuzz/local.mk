@@ -64,7 +64,7 @@ fuzz_sources = \
 	$(base_libbase_a_SOURCES) $(collectors_libcollectors_a_SOURCES) \
 	$(proto_libproto_a_SOURCES) $(virtio_libvirtio_a_SOURCES) \
 	$(watch_libwatch_a_SOURCES) $(reports_libreports_a_SOURCES) \
-	$(commands_libcommands_a_SOURCES) $(host_libhost_a_SOURCES)
+	$(commands_libcommands_a_SOURCES) $(commands_libtable_a_SOURCES) $(host_libhost_a_SOURCES)
 fuzz_cflags = $(DEFS) $(AM_CPPFLAGS) $(INIH_CFLAGS) $(LIBUDEV_CFLAGS) \
 	$(MNL_CFLAGS) $(NETTLE_CFLAGS) $(CPPFLAGS) $(VMV_CFLAGS)
 fuzz_libs = $(EVENT_LIBS) $(JSONC_LIBS) $(LIBUDEV_LIBS) $(INIH_LIBS) \

@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/limits.h"
+#include "commands/handlers.h"
 #include "commands/judge.h"
 #include "proto/json_read.h"
 #include "reports/response.h"
@@ -131,7 +132,10 @@ START_TEST(the_table_is_sorted_and_documented)
 		ck_assert_msg(i == 0 || strcmp(c[-1].name, c->name) < 0, "%s", c->name);
 		ck_assert_msg(len > 5 && c->help[len - 1] == '.' && !strstr(c->help, ". "), "%s",
 			      c->name);
-		ck_assert_msg((c->doer == VMV_BY_AGENT) == (c->run != NULL), "%s", c->name);
+		ck_assert_msg((c->doer == VMV_BY_AGENT || c->doer == VMV_BY_HELPER || c->reads) ==
+				      (vmv_handler_find(c->name) != NULL),
+			      "%s", c->name);
+		ck_assert_msg(c->timeout_s > 0 && c->timeout_max_s >= c->timeout_s, "%s", c->name);
 		ck_assert_msg((c->doer == VMV_BY_NOBODY) == (c->why_not != NULL), "%s", c->name);
 		ck_assert_ptr_eq(vmv_command_find(c->name), c);
 	}
@@ -141,16 +145,18 @@ END_TEST
 static void check_argument(const char *command, const struct vmv_arg *a)
 {
 	ck_assert_msg(a->name && *a->name && a->help && *a->help, "%s", command);
-	if (a->type == VMV_ARG_INT)
-		ck_assert_msg(a->min < a->max && a->fallback >= a->min && a->fallback <= a->max,
+	if (a->type == VMV_ARG_INT || a->type == VMV_ARG_NUM)
+		ck_assert_msg(a->min < a->max &&
+				      ((a->fallback >= a->min && a->fallback <= a->max) ||
+				       a->is_required || a->fallback_text),
 			      "%s: %s", command, a->name);
 	if (a->type == VMV_ARG_BOOL)
 		ck_assert_msg(a->fallback == 0 || a->fallback == 1, "%s: %s", command, a->name);
 	if (a->type == VMV_ARG_TEXT || a->type == VMV_ARG_NAMES)
 		ck_assert_msg(a->max > 0 && a->min >= 0, "%s: %s", command, a->name);
-	ck_assert_msg((a->type == VMV_ARG_ENUM) == (a->choices != NULL), "%s: %s", command,
-		      a->name);
-	for (int i = 0; a->choices && i <= a->fallback; i++)
+	ck_assert_msg(a->type == VMV_ARG_NAMES || (a->type == VMV_ARG_ENUM) == (a->choices != NULL),
+		      "%s: %s", command, a->name);
+	for (int i = 0; a->type == VMV_ARG_ENUM && i <= a->fallback; i++)
 		ck_assert_msg(a->choices[i] != NULL, "%s: %s", command, a->name);
 }
 
@@ -267,8 +273,8 @@ static const struct {
 	  "not supported on linux: CheckWindowsUpdates" },
 	{ &strict, SAFE("{\"action\":\"CheckWindowsUpdates\"}"), "UNSUPPORTED",
 	  "not supported on linux: CheckWindowsUpdates" },
-	{ &denying, SAFE("{\"action\":\"UserList\"}"), "UNSUPPORTED",
-	  "not supported in this version: UserList" },
+	{ &denying, SAFE("{\"action\":\"Subscribe\"}"), "UNSUPPORTED",
+	  "not supported in this version: Subscribe" },
 
 	{ &plain, SAFE("{\"action\":\"PackageInstall\"}"), "NO_EXECUTOR", "PackageInstall" },
 	{ &denying, SAFE("{\"action\":\"PackageInstall\"}"), "NO_EXECUTOR", "PackageInstall" },
@@ -280,10 +286,16 @@ static const struct {
 	{ &strict, SAFE("{\"action\":\"ProcessTop\",\"limit\":-1}"), "NO_EXECUTOR", "signature" },
 
 	/* its one operation that only reads is of level monitor */
-	{ &plain, SAFE("{\"action\":\"ServiceControl\",\"operation\":\"Status\"}"), "UNSUPPORTED",
-	  "not supported in this version: ServiceControl" },
-	{ &plain, SAFE("{\"action\":\"ServiceControl\",\"params\":{\"action\":\"status\"}}"),
-	  "UNSUPPORTED", "ServiceControl" },
+	{ &plain,
+	  SAFE("{\"action\":\"ServiceControl\",\"service\":\"a\",\"operation\":\"Status\"}"), NULL,
+	  NULL },
+	{ &plain,
+	  SAFE("{\"action\":\"ServiceControl\",\"params\":{\"service_name\":\"a\",\"action\":"
+	       "\"status\"}}"),
+	  NULL, NULL },
+	{ &plain,
+	  SAFE("{\"action\":\"ServiceControl\",\"service\":\"-a\",\"operation\":\"Status\"}"),
+	  "BAD_ARGUMENT", "service" },
 	{ &plain, SAFE("{\"action\":\"ServiceControl\",\"operation\":\"restart\"}"), "NO_EXECUTOR",
 	  "ServiceControl" },
 	{ &plain, SAFE("{\"action\":\"ServiceControl\",\"operation\":7}"), "NO_EXECUTOR",
@@ -316,7 +328,7 @@ START_TEST(commands_are_judged_in_the_order_of_the_protocol)
 	const struct vmv_command *c = NULL;
 	struct vmv_value args[VMV_ARGS_MAX];
 	struct vmv_err err = { 0 };
-	int r = vmv_command_judge(judged[_i].policy, obj, &c, args, &err);
+	int r = vmv_command_judge(judged[_i].policy, obj, false, &c, args, &err);
 
 	if (judged[_i].code) {
 		ck_assert_int_lt(r, 0);
@@ -328,7 +340,7 @@ START_TEST(commands_are_judged_in_the_order_of_the_protocol)
 	} else {
 		ck_assert_msg(r == 0, "%s: %s", judged[_i].message, err.msg);
 		ck_assert_ptr_nonnull(c);
-		ck_assert(c->run != NULL);
+		ck_assert_ptr_nonnull(vmv_handler_find(c->name));
 	}
 	json_object_put(obj);
 }
@@ -338,6 +350,7 @@ static const struct vmv_policy executing = { .level = VMV_OPERATE,
 					     .deny = denied,
 					     .n_deny = VMV_COUNTOF(denied),
 					     .has_executor = true,
+					     .can_verify = true,
 					     .level_place = "/etc/a.conf:4",
 					     .deny_place = "/etc/a.conf:5" };
 
@@ -349,7 +362,7 @@ static const struct {
 } abilities[] = {
 	{ &plain, "Ping", NULL },
 	{ &plain, "CheckWindowsUpdates", "not supported on linux" },
-	{ &plain, "UserList", "not supported in this version" },
+	{ &plain, "Subscribe", "not supported in this version" },
 	{ &plain, "RebootSystem", "no executor" },
 	{ &denying, "ProcessTop", "policy deny" },
 	{ &strict, "Ping", "policy require_signature, and no executor" },
@@ -383,9 +396,12 @@ START_TEST(every_action_of_the_table_is_judged_by_its_doer)
 
 		(void)snprintf(text, sizeof(text), SAFE("{\"action\":\"%s\"}"), c->name);
 		obj = parse(text);
-		r = vmv_command_judge(&plain, obj, &got, args, &err);
+		r = vmv_command_judge(&plain, obj, false, &got, args, &err);
 		ck_assert_ptr_eq(got, c);
-		ck_assert_msg((r == 0) == (c->doer == VMV_BY_AGENT), "%s", c->name);
+		if (c->doer == VMV_BY_AGENT || c->doer == VMV_BY_HELPER)
+			ck_assert_msg(r == 0 || err.code == VMV_E_RANGE, "%s", c->name);
+		else
+			ck_assert_msg(r < 0, "%s", c->name);
 		if (c->doer == VMV_BY_NOBODY)
 			ck_assert_int_eq(err.code, VMV_E_UNSUPPORTED);
 		if (c->doer == VMV_BY_EXECUTOR)
@@ -407,7 +423,7 @@ START_TEST(a_long_name_is_not_repeated_whole)
 	name[sizeof(name) - 1] = '\0';
 	(void)snprintf(text, sizeof(text), SAFE("{\"action\":\"%s\"}"), name);
 	obj = parse(text);
-	ck_assert_int_lt(vmv_command_judge(&plain, obj, &c, args, &err), 0);
+	ck_assert_int_lt(vmv_command_judge(&plain, obj, false, &c, args, &err), 0);
 	ck_assert_uint_lt(strlen(err.msg), 200);
 	ck_assert_ptr_null(c);
 	json_object_put(obj);
@@ -420,17 +436,17 @@ START_TEST(defaults_are_those_of_the_protocol)
 	const struct vmv_command *c;
 	struct vmv_value args[VMV_ARGS_MAX];
 
-	ck_assert_int_eq(vmv_command_judge(&plain, obj, &c, args, NULL), 0);
+	ck_assert_int_eq(vmv_command_judge(&plain, obj, false, &c, args, NULL), 0);
 	ck_assert_int_eq(args[0].number, 10);
 	ck_assert_int_eq(args[1].number, 0); /* cpu */
 	ck_assert(!args[0].is_given && !args[1].is_given);
 	json_object_put(obj);
 	obj = parse(SAFE("{\"action\":\"ProcessList\"}"));
-	ck_assert_int_eq(vmv_command_judge(&plain, obj, &c, args, NULL), 0);
+	ck_assert_int_eq(vmv_command_judge(&plain, obj, false, &c, args, NULL), 0);
 	ck_assert_int_eq(args[0].number, 0);
 	json_object_put(obj);
 	obj = parse(SAFE("{\"action\":\"Ping\"}"));
-	ck_assert_int_eq(vmv_command_judge(&plain, obj, &c, args, NULL), 0);
+	ck_assert_int_eq(vmv_command_judge(&plain, obj, false, &c, args, NULL), 0);
 	ck_assert_int_eq(args[0].number, 0);
 	json_object_put(obj);
 }
@@ -446,8 +462,16 @@ static const struct vmv_arg args_of[] = {
 	[LIMIT] = { .name = "limit", .type = VMV_ARG_INT, .min = -5, .max = 100, .fallback = 42 },
 	[FORCE] = { .name = "force", .type = VMV_ARG_BOOL, .fallback = 1 },
 	[SHELL] = { .name = "shell", .type = VMV_ARG_ENUM, .choices = shells, .fallback = 1 },
-	[SERVICE] = { .name = "service", .type = VMV_ARG_TEXT, .min = 1, .max = 8 },
-	[OPERATION] = { .name = "operation", .type = VMV_ARG_TEXT, .max = 8 },
+	[SERVICE] = { .name = "service",
+		      .alias = "service_name",
+		      .type = VMV_ARG_TEXT,
+		      .min = 1,
+		      .max = 8 },
+	[OPERATION] = { .name = "operation",
+			.alias = "action",
+			.is_alias_in_params = true,
+			.type = VMV_ARG_TEXT,
+			.max = 8 },
 	[TARGETS] = { .name = "targets", .type = VMV_ARG_NAMES, .max = 3 },
 };
 

@@ -1,4 +1,4 @@
-#include "agent/settings.h"
+#include "config/settings.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -48,10 +48,10 @@ static void load(const char *text)
 
 static const struct vmv_setting *find(const char *section, const char *key)
 {
-	for (size_t i = 0; i < vmv_n_agent_settings; i++)
-		if (strcmp(vmv_agent_settings[i].section, section) == 0 &&
-		    strcmp(vmv_agent_settings[i].key, key) == 0)
-			return &vmv_agent_settings[i];
+	for (size_t i = 0; i < vmv_n_config_table; i++)
+		if (strcmp(vmv_config_table[i].section, section) == 0 &&
+		    strcmp(vmv_config_table[i].key, key) == 0)
+			return &vmv_config_table[i];
 	ck_abort_msg("no setting [%s] %s", section, key);
 }
 
@@ -124,8 +124,8 @@ END_TEST
 
 START_TEST(settings_are_documented_unique_and_in_sections)
 {
-	for (size_t i = 0; i < vmv_n_agent_settings; i++) {
-		const struct vmv_setting *s = &vmv_agent_settings[i];
+	for (size_t i = 0; i < vmv_n_config_table; i++) {
+		const struct vmv_setting *s = &vmv_config_table[i];
 		size_t len = strlen(s->help);
 
 		ck_assert_msg(len > 10 && s->help[len - 1] == '.', "%s", s->key);
@@ -133,7 +133,7 @@ START_TEST(settings_are_documented_unique_and_in_sections)
 		ck_assert_msg((s->type == VMV_SET_ENUM) == (s->choices != NULL), "%s", s->key);
 		ck_assert_msg(s->type != VMV_SET_U64 || s->max > s->min, "%s", s->key);
 		for (size_t k = 0; k < i; k++) {
-			const struct vmv_setting *t = &vmv_agent_settings[k];
+			const struct vmv_setting *t = &vmv_config_table[k];
 
 			ck_assert_msg(strcmp(s->section, t->section) != 0 ||
 					      strcmp(s->key, t->key) != 0,
@@ -240,13 +240,13 @@ START_TEST(what_is_printed_can_be_read_again)
 
 		load(texts[i]);
 		first = VMV_TAKE(config, NULL);
-		vmv_settings_dump(vmv_agent_settings, vmv_n_agent_settings, first, f);
+		vmv_settings_dump(vmv_config_table, vmv_n_config_table, first, f);
 		ck_assert_int_eq(fclose(f), 0);
 		load(text);
-		for (size_t k = 0; k < vmv_n_agent_settings; k++) {
-			char *was = vmv_setting_text(&vmv_agent_settings[k], first);
+		for (size_t k = 0; k < vmv_n_config_table; k++) {
+			char *was = vmv_setting_text(&vmv_config_table[k], first);
 
-			expect(vmv_agent_settings[k].section, vmv_agent_settings[k].key, was);
+			expect(vmv_config_table[k].section, vmv_config_table[k].key, was);
 			free(was);
 		}
 		free(text);

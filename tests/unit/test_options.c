@@ -108,16 +108,16 @@ START_TEST(every_setting_with_an_option_has_it)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < vmv_n_agent_settings; i++) {
+	for (size_t i = 0; i < vmv_n_config_table; i++) {
 		char word[64];
 
-		if (!vmv_agent_settings[i].option)
+		if (!vmv_config_table[i].option)
 			continue;
 		n++;
-		(void)snprintf(word, sizeof(word), "--%s", vmv_agent_settings[i].option);
+		(void)snprintf(word, sizeof(word), "--%s", vmv_config_table[i].option);
 		ck_assert_msg(PARSE(word, "7") == 0, "%s", word);
 		ck_assert_uint_eq(o.overrides.n, 1);
-		ck_assert_ptr_eq(o.overrides.list[0].setting, &vmv_agent_settings[i]);
+		ck_assert_ptr_eq(o.overrides.list[0].setting, &vmv_config_table[i]);
 	}
 	ck_assert_uint_ge(n, 5);
 }
@@ -154,8 +154,8 @@ START_TEST(help_names_every_option)
 	ck_assert_int_eq(text[len - 1], '\n');
 	for (size_t i = 0; i < VMV_COUNTOF(fixed); i++)
 		ck_assert_msg(strstr(text, fixed[i]) != NULL, "%s", fixed[i]);
-	for (size_t i = 0; i < vmv_n_agent_settings; i++) {
-		const struct vmv_setting *s = &vmv_agent_settings[i];
+	for (size_t i = 0; i < vmv_n_config_table; i++) {
+		const struct vmv_setting *s = &vmv_config_table[i];
 		char word[128];
 
 		if (!s->option)

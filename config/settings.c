@@ -1,4 +1,4 @@
-#include "agent/settings.h"
+#include "config/settings.h"
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -51,11 +51,27 @@ static int check_vm_id(const char *value, struct vmv_err *err)
 	return 0;
 }
 
-static int check_helper(const char *value, struct vmv_err *err)
+static int check_path(const char *value, struct vmv_err *err)
 {
-	if (*value == '/')
+	if (*value == '/' || *value == '\0')
 		return 0;
-	return vmv_fail(err, VMV_E_RANGE, EINVAL, "[agent] helper: '%.60s' is no absolute path",
+	return vmv_fail(err, VMV_E_RANGE, EINVAL, "'%.60s' is no absolute path", value);
+}
+
+static int check_account(const char *value, struct vmv_err *err)
+{
+	if (*value != '\0' && vmv_charset_allows(VMV_CHARS_ACCOUNT, value))
+		return 0;
+	return vmv_fail(err, VMV_E_RANGE, EINVAL,
+			"[exec] run_as_allow: '%.60s' is no name of an account", value);
+}
+
+static int check_file_root(const char *value, struct vmv_err *err)
+{
+	if (vmv_charset_allows(VMV_CHARS_PATH, value))
+		return 0;
+	return vmv_fail(err, VMV_E_RANGE, EINVAL,
+			"[exec] file_roots: '%.60s' is no absolute path without . and .. parts",
 			value);
 }
 
@@ -64,8 +80,7 @@ static int check_action(const char *value, struct vmv_err *err)
 	if (vmv_command_find(value) || strcmp(value, "UnsafeCommand") == 0)
 		return 0;
 	/* a misspelt deny would allow what was to be forbidden */
-	return vmv_fail(err, VMV_E_RANGE, EINVAL, "[policy] deny: there is no action '%.60s'",
-			value);
+	return vmv_fail(err, VMV_E_RANGE, EINVAL, "[policy]: there is no action '%.60s'", value);
 }
 
 static const char *const unit_types[] = {
@@ -103,7 +118,7 @@ static int check_unit(const char *value, struct vmv_err *err)
 }
 #define PLACE(member) .place_offset = offsetof(struct vmv_config, member)
 
-const struct vmv_setting vmv_agent_settings[] = {
+const struct vmv_setting vmv_config_table[] = {
 	{ "agent", "channel", VMV_SETTING(VMV_SET_LIST, channels), .option = "channel",
 	  .fallback = "virtio:org.vmvitals.agent.0 virtio:org.infinibay.agent", .unit = "SPEC",
 	  .check = check_channel,
@@ -119,10 +134,13 @@ const struct vmv_setting vmv_agent_settings[] = {
 	{ "agent", "root", VMV_SETTING(VMV_SET_TEXT, root), .option = "root", .fallback = "/",
 	  .unit = "DIR", .help = "Where proc/, sys/ and etc/ are found." },
 	{ "agent", "helper", VMV_SETTING(VMV_SET_TEXT, helper), .option = "helper",
-	  .fallback = VMV_HELPER_PATH, .unit = "PATH", .check = check_helper,
+	  .fallback = VMV_HELPER_PATH, .unit = "PATH", .check = check_path,
 	  .help = "The program that is asked what may block, such as the size of a network "
 		  "filesystem; "
 		  "empty: nobody." },
+	{ "agent", "executor", VMV_SETTING(VMV_SET_TEXT, executor), .option = "executor",
+	  .fallback = VMV_EXECUTOR_PATH, .unit = "PATH", .check = check_path,
+	  .help = "Socket of the executor, which alone changes anything; empty: nobody does." },
 	{ "agent", "stop_grace", VMV_SETTING(VMV_SET_U64, stop_grace_s), .max = 60, .fallback = "5",
 	  .unit = "S",
 	  .help = "Seconds that running commands get to finish when the agent stops." },
@@ -162,12 +180,21 @@ const struct vmv_setting vmv_agent_settings[] = {
 	{ "policy", "level", VMV_SETTING(VMV_SET_ENUM, policy_level), .choices = levels,
 	  .fallback = "monitor", .unit = "LEVEL", PLACE(policy_level_place),
 	  .help = "What hosts may do; more than monitor takes the executor." },
+	{ "policy", "allow", VMV_SETTING(VMV_SET_LIST, allow), .fallback = "", .unit = "ACTION",
+	  .check = check_action,
+	  .help = "Actions that are allowed, signed, though the level does not reach them." },
 	{ "policy", "deny", VMV_SETTING(VMV_SET_LIST, deny), .fallback = "", .unit = "ACTION",
 	  .check = check_action, PLACE(deny_place),
 	  .help = "Actions that are refused whatever the level." },
 	{ "policy", "require_signature", VMV_SETTING(VMV_SET_BOOL, require_signature),
 	  .fallback = "no", PLACE(require_signature_place),
 	  .help = "Refuse reading commands, too, unless they are signed." },
+	{ "policy", "accept_v1", VMV_SETTING(VMV_SET_BOOL, accept_v1), .fallback = "yes",
+	  .help = "Accept envelopes of version 1, signed with the secret of this guest." },
+	{ "policy", "secret_file", VMV_SETTING(VMV_SET_TEXT, secret_file), .fallback = "",
+	  .unit = "PATH", .check = check_path,
+	  .help = "File whose first line is that secret; empty: INFINISERVICE_SHARED_SECRET, "
+		  "else that line in /etc/infiniservice/agent.env." },
 
 	{ "compat", "command_type", VMV_SETTING(VMV_SET_ENUM, command_type),
 	  .choices = command_types, .fallback = "class",
@@ -178,19 +205,47 @@ const struct vmv_setting vmv_agent_settings[] = {
 	{ "scripts", "poll", VMV_SETTING(VMV_SET_U64, scripts_poll_s), .min = 60, .max = 86400,
 	  .zero_ok = true, .fallback = "600", .unit = "S",
 	  .help = "Seconds between such questions; 0: only once in a session." },
+	{ "scripts", "expire", VMV_SETTING(VMV_SET_U64, scripts_expire_s), .max = 604800,
+	  .zero_ok = true, .fallback = "7200", .unit = "S",
+	  .help = "Seconds after which a script that was accepted and could not begin is given "
+		  "up." },
+
+	{ "exec", "jobs", VMV_SETTING(VMV_SET_U64, exec_jobs), .min = 1, .max = 32, .fallback = "8",
+	  .unit = "N", .help = "Jobs that run at a time; others wait." },
+	{ "exec", "output_max", VMV_SETTING(VMV_SET_U64, output_max_kib), .min = 64, .max = 1280,
+	  .fallback = "1024", .unit = "KIB",
+	  .help = "Output kept of each job, in KiB as encoded, of stdout and stderr each." },
+	{ "exec", "stream_max", VMV_SETTING(VMV_SET_U64, stream_max_mib), .min = 1, .max = 65536,
+	  .fallback = "64", .unit = "MIB", .help = "Output streamed of each job, in MiB." },
+	{ "exec", "hard_limit", VMV_SETTING(VMV_SET_U64, hard_limit_s), .min = 60, .max = 86400,
+	  .fallback = "7200", .unit = "S",
+	  .help = "Seconds that jobs get which are not killed at their deadline, such as package "
+		  "transactions." },
+	{ "exec", "run_as_allow", VMV_SETTING(VMV_SET_LIST, run_as_allow), .fallback = "",
+	  .unit = "ACCOUNT", .check = check_account,
+	  .help = "Accounts that raw commands and scripts may run as; none named: any." },
+	{ "exec", "file_roots", VMV_SETTING(VMV_SET_LIST, file_roots), .fallback = "/",
+	  .unit = "DIR", .check = check_file_root, .help = "Where files may be read and written." },
+	{ "exec", "temp_age_days", VMV_SETTING(VMV_SET_U64, temp_age_days), .min = 1, .max = 3650,
+	  .fallback = "10", .unit = "DAYS",
+	  .help = "DiskCleanup leaves temporary files alone that are not older." },
+
+	{ "cache", "packages", VMV_SETTING(VMV_SET_U64, packages_age_min), .min = 1, .max = 1440,
+	  .fallback = "30", .unit = "MIN",
+	  .help = "Minutes that lists of packages and updates are good for." },
 
 	{ "events", "agent_event_rate", VMV_SETTING(VMV_SET_U64, agent_event_rate), .min = 1,
 	  .max = 600, .fallback = "10", .unit = "N",
 	  .help = "agent_event messages per minute and channel." },
 };
-const size_t vmv_n_agent_settings = sizeof(vmv_agent_settings) / sizeof(vmv_agent_settings[0]);
+const size_t vmv_n_config_table = sizeof(vmv_config_table) / sizeof(vmv_config_table[0]);
 
 static int apply(struct vmv_config *c, const struct vmv_overrides *o, struct vmv_err *err)
 {
-	vmv_settings_new_source(vmv_agent_settings, vmv_n_agent_settings, c);
+	vmv_settings_new_source(vmv_config_table, vmv_n_config_table, c);
 	for (size_t i = 0; i < o->n; i++) {
 		const struct vmv_setting *s = o->list[i].setting;
-		int r = vmv_settings_set(vmv_agent_settings, vmv_n_agent_settings, c, s->section,
+		int r = vmv_settings_set(vmv_config_table, vmv_n_config_table, c, s->section,
 					 s->key, o->list[i].value, err);
 
 		if (r < 0)
@@ -250,11 +305,11 @@ int vmv_config_load(struct vmv_config **ret, const char *path, const struct vmv_
 	struct vmv_config *c = calloc(1, sizeof(*c));
 	int r;
 
-	if (!c || vmv_settings_defaults(vmv_agent_settings, vmv_n_agent_settings, c) < 0) {
+	if (!c || vmv_settings_defaults(vmv_config_table, vmv_n_config_table, c) < 0) {
 		vmv_config_free(c);
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	}
-	r = vmv_settings_load_all(vmv_agent_settings, vmv_n_agent_settings, c,
+	r = vmv_settings_load_all(vmv_config_table, vmv_n_config_table, c,
 				  path ? path : VMV_CONFIG_PATH, path != NULL, err);
 	if (r == 0)
 		r = apply(c, o, err);
@@ -274,6 +329,6 @@ void vmv_config_free(struct vmv_config *c)
 {
 	if (!c)
 		return;
-	vmv_settings_free(vmv_agent_settings, vmv_n_agent_settings, c);
+	vmv_settings_free(vmv_config_table, vmv_n_config_table, c);
 	free(c);
 }

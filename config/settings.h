@@ -1,6 +1,7 @@
-/* The settings of the agent: the table behind agent.conf, the options and --dump-config. */
-#ifndef VMV_AGENT_SETTINGS_H
-#define VMV_AGENT_SETTINGS_H
+/* The settings of agent and executor: the table behind agent.conf, the options and --dump-config.
+ * Both read all of it; what [policy], [exec] and [scripts] say counts as the executor reads it. */
+#ifndef VMV_CONFIG_SETTINGS_H
+#define VMV_CONFIG_SETTINGS_H
 
 #include "base/settings.h"
 
@@ -14,7 +15,8 @@ struct vmv_config {
 	char *vm_id;	 /* "" means: found by agent/identity.c */
 	char *log_level; /* base/log.h */
 	char *root;
-	char *helper; /* path of the program */
+	char *helper;	/* path of the program */
+	char *executor; /* its socket; "" means: none */
 	uint64_t stop_grace_s;
 	/* [metrics] */
 	uint64_t interval_s;
@@ -30,20 +32,27 @@ struct vmv_config {
 	uint64_t line_in_mib, queue_high_mib, in_flight;
 	/* [policy] */
 	unsigned policy_level; /* enum vmv_level */
-	struct vmv_list deny;
-	bool require_signature;
+	struct vmv_list allow, deny;
+	bool require_signature, accept_v1;
+	char *secret_file; /* "" means: the other places of PROTOCOL.md 4.1 */
 	char *policy_level_place, *deny_place, *require_signature_place; /* base/settings.h */
 	/* [compat] */
 	unsigned command_type; /* enum vmv_command_type */
 	/* [scripts] */
 	bool scripts_enabled;
-	uint64_t scripts_poll_s;
+	uint64_t scripts_poll_s, scripts_expire_s;
+	/* [exec] */
+	uint64_t exec_jobs, hard_limit_s, temp_age_days;
+	uint64_t output_max_kib, stream_max_mib;
+	struct vmv_list run_as_allow, file_roots;
+	/* [cache] */
+	uint64_t packages_age_min;
 	/* [events] */
 	uint64_t agent_event_rate; /* per minute */
 };
 
-extern const struct vmv_setting vmv_agent_settings[];
-extern const size_t vmv_n_agent_settings;
+extern const struct vmv_setting vmv_config_table[];
+extern const size_t vmv_n_config_table;
 
 /* The values of options, in their order, to be laid over what files say. */
 struct vmv_overrides {

@@ -1,0 +1,80 @@
+/* Runs one job: a child with deadlines, its output, and its end with all its descendants. The child
+ * is vmvitals-job (job/), which reads a description from descriptor 3, may write a result to
+ * descriptor 4, and does the work or becomes the shell that does. */
+#ifndef VMV_EXEC_JOB_H
+#define VMV_EXEC_JOB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct event_base;
+struct vmv_clock;
+struct vmv_err;
+struct vmv_job;
+
+#define VMV_JOB_NEVER UINT64_MAX
+
+struct vmv_job_spec {
+	const char *program; /* absolute path of vmvitals-job */
+	const char *description;
+	size_t description_len;
+	/* Name of its own control group, or NULL: [a-z0-9-]. The child moves itself there, or into
+	 * a scope of systemd of that name, and says so with its first bytes on descriptor 4
+	 * (job/PROTOCOL in exec/job.c); all that is in it is killed with the job. */
+	const char *group;
+	/* Monotonic ms, VMV_JOB_NEVER: not. late: told so, and goes on. */
+	uint64_t term_at_ms, kill_at_ms, late_at_ms;
+	size_t output_max;   /* bytes as encoded in JSON that are kept of each stream */
+	bool is_streamed;    /* output goes to calls->output instead of being kept */
+	uint64_t stream_max; /* bytes of both streams; what is beyond is read and thrown away */
+};
+
+/* One stream as kept: first three quarters and last quarter of what came, with the mark between. */
+struct vmv_job_text {
+	const char *data; /* borrowed for the call; any bytes */
+	size_t len;
+	uint64_t total; /* bytes that came */
+	bool is_cut;
+};
+
+struct vmv_job_end {
+	int exit_code; /* of the child: 0-255, 128+n after signal n */
+	int signal;    /* that ended it, or 0 */
+	bool is_timed_out, is_cancelled;
+	struct vmv_job_text out, err; /* empty when streamed, but for total and is_cut */
+	const char *result;	      /* what it wrote to descriptor 4; "" when nothing */
+	size_t result_len;
+};
+
+struct vmv_job_calls {
+	/* Streamed output: stream is 1 or 2. Never more than VMV_STREAM_CHUNK bytes. */
+	void (*output)(void *arg, int stream, const char *data, size_t len);
+	/* late_at_ms has come. May be NULL. */
+	void (*late)(void *arg);
+	/* Once, at the end; the job may be freed from here. */
+	void (*ended)(void *arg, const struct vmv_job_end *end);
+};
+
+/* Starts it. All but description is borrowed for the job's life; never calls back from within.
+ * Returns 0 and a new job, or negative errno with err set: it could not be started. */
+int vmv_job_start(struct vmv_job **ret, struct event_base *base, const struct vmv_clock *clock,
+		  const struct vmv_job_spec *spec, const struct vmv_job_calls *calls, void *arg,
+		  struct vmv_err *err);
+
+/* TERM now, KILL after VMV_CANCEL_KILL_MS; ended() comes as usual. */
+void vmv_job_cancel(struct vmv_job *j);
+
+/* Streamed output is not read for a while: the child waits. */
+void vmv_job_pause(struct vmv_job *j, bool is_paused);
+
+/* Bytes that came of stdout and stderr so far. */
+void vmv_job_counts(const struct vmv_job *j, uint64_t ret[2]);
+
+pid_t vmv_job_pid(const struct vmv_job *j);
+
+/* Kills what is left, without ended(). Takes NULL. */
+void vmv_job_free(struct vmv_job *j);
+
+#endif

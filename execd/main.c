@@ -1,0 +1,8 @@
+#include "execd/options.h"
+
+#include <stdlib.h>
+
+int main(void)
+{
+	return EXIT_FAILURE;
+}

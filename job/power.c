@@ -1,0 +1,15 @@
+#include "job/action.h"
+
+#include <errno.h>
+
+int vmv_do_reboot(struct vmv_action *a, struct vmv_err *err)
+{
+	(void)a;
+	return vmv_fail(err, VMV_E_UNSUPPORTED, ENOTSUP, "not supported in this version");
+}
+
+int vmv_do_power_off(struct vmv_action *a, struct vmv_err *err)
+{
+	(void)a;
+	return vmv_fail(err, VMV_E_UNSUPPORTED, ENOTSUP, "not supported in this version");
+}
