@@ -2,8 +2,8 @@
 
 #include "agent/events.h"
 #include "agent/keeper.h"
-#include "base/notify.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "reports/facts.h"
 #include "reports/health.h"
 

@@ -45,6 +45,27 @@ static unsigned service_jobs(void *agent)
 	return n;
 }
 
+void vmv_agent_freeze_state(void *agent, struct vmv_freeze_state *ret)
+{
+	(void)agent;
+	*ret = (struct vmv_freeze_state){ .is_frozen = false };
+}
+
+bool vmv_agent_is_frozen(void *agent)
+{
+	struct vmv_freeze_state state;
+
+	vmv_agent_freeze_state(agent, &state);
+	return state.is_frozen;
+}
+
+static uint32_t service_packages_age_ms(void *agent)
+{
+	const struct vmv_agent *a = agent;
+
+	return (uint32_t)(a->config->packages_age_min * 60000);
+}
+
 const struct vmv_services vmv_agent_services = {
 	.fetch = service_fetch,
 	.hello = vmv_session_hello,
@@ -54,6 +75,9 @@ const struct vmv_services vmv_agent_services = {
 	.state = vmv_agent_state,
 	.uptime_s = service_uptime_s,
 	.jobs = service_jobs,
+	.jobs_of = vmv_session_jobs_of,
+	.packages_age_ms = service_packages_age_ms,
+	.freeze_state = vmv_agent_freeze_state,
 };
 
 /* -- groups about the agent itself --------------------------------------------------------------

@@ -1,10 +1,10 @@
 #include "agent/agent.h"
 #include "agent/options.h"
-#include "config/settings.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "config/settings.h"
 
 #include <event2/event.h>
 #include <fcntl.h>

@@ -37,9 +37,9 @@ static const char *doer_name(enum vmv_doer doer)
 static const char *type_name(enum vmv_argtype type)
 {
 	static const char *const names[] = {
-		[VMV_ARG_INT] = "int",	   [VMV_ARG_NUM] = "num",      [VMV_ARG_BOOL] = "bool",
-		[VMV_ARG_ENUM] = "str",	   [VMV_ARG_TEXT] = "str",     [VMV_ARG_NAMES] = "str[]",
-		[VMV_ARG_TIME] = "T",	   [VMV_ARG_BASE64] = "b64",   [VMV_ARG_MAP] = "{str:str}",
+		[VMV_ARG_INT] = "int",	[VMV_ARG_NUM] = "num",	  [VMV_ARG_BOOL] = "bool",
+		[VMV_ARG_ENUM] = "str", [VMV_ARG_TEXT] = "str",	  [VMV_ARG_NAMES] = "str[]",
+		[VMV_ARG_TIME] = "T",	[VMV_ARG_BASE64] = "b64", [VMV_ARG_MAP] = "{str:str}",
 	};
 
 	return names[type];

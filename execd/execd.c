@@ -26,7 +26,8 @@
 #define LISTEN_FD   3 /* the first that a service manager hands over */
 #define FROZEN_TICK 1000
 
-/* -- policy ------------------------------------------------------------------------------------- */
+/* -- policy -------------------------------------------------------------------------------------
+ */
 
 void vmv_execd_policy(const struct vmv_execd *e, struct vmv_policy *ret)
 {
@@ -86,7 +87,8 @@ static void reload(struct vmv_execd *e)
 	vmv_notify_ready("ready");
 }
 
-/* -- idle --------------------------------------------------------------------------------------- */
+/* -- idle ---------------------------------------------------------------------------------------
+ */
 
 static bool is_working(struct vmv_execd *e)
 {
@@ -123,7 +125,8 @@ static void on_idle(evutil_socket_t fd, short what, void *arg)
 	vmv_execd_busy(e);
 }
 
-/* -- connections -------------------------------------------------------------------------------- */
+/* -- connections --------------------------------------------------------------------------------
+ */
 
 static bool may_serve(const struct vmv_execd *e, int fd, pid_t *ret_pid)
 {
@@ -212,7 +215,8 @@ static void find_agent_user(struct vmv_execd *e)
 			e->options->agent_user);
 }
 
-/* -- signals ------------------------------------------------------------------------------------ */
+/* -- signals ------------------------------------------------------------------------------------
+ */
 
 static void on_signal(evutil_socket_t number, short what, void *arg)
 {
@@ -245,7 +249,8 @@ static int make_events(struct vmv_execd *e)
 	return 0;
 }
 
-/* -- life --------------------------------------------------------------------------------------- */
+/* -- life ---------------------------------------------------------------------------------------
+ */
 
 /* Root's own, whoever made it. */
 static int own_folder(const char *path, mode_t mode, struct vmv_err *err)
@@ -329,7 +334,8 @@ int vmv_execd_run(struct vmv_execd *e, struct vmv_err *err)
 {
 	vmv_log(VMV_LOG_INFO, SUBSYS, "ready: level %s, %zu keys%s",
 		vmv_level_name((enum vmv_level)e->config->policy_level),
-		vmv_keyring_count(e->keyring), vmv_secret_text(e->secret, NULL) ? ", a secret" : "");
+		vmv_keyring_count(e->keyring),
+		vmv_secret_text(e->secret, NULL) ? ", a secret" : "");
 	vmv_notify_ready("ready");
 	vmv_execd_busy(e);
 	if (event_base_dispatch(e->base) < 0)

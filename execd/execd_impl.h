@@ -28,7 +28,7 @@ struct vmv_secret;
 struct vmv_scriptq;
 struct vmv_sessions;
 
-#define VMV_EXECD_PEERS 8
+#define VMV_EXECD_PEERS	     8
 #define VMV_CHANNEL_NAME_MAX 255
 
 /* One connection of the agent. */
@@ -70,7 +70,7 @@ static inline uint64_t vmv_execd_now_ms(const struct vmv_execd *e)
 {
 	return vmv_mono_ms(e->clock);
 }
-void vmv_execd_busy(struct vmv_execd *e);     /* something happened: not idle for a while */
+void vmv_execd_busy(struct vmv_execd *e);      /* something happened: not idle for a while */
 bool vmv_execd_is_frozen(struct vmv_execd *e); /* filesystems are */
 void vmv_execd_policy(const struct vmv_execd *e, struct vmv_policy *ret);
 

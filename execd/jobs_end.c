@@ -1,6 +1,7 @@
 #include "execd/jobs_impl.h"
 
 #include "execd/reply.h"
+#include "proto/json_copy.h"
 #include "proto/json_read.h"
 #include "proto/json_write.h"
 
@@ -21,7 +22,8 @@ struct outcome {
 	bool has_failed;
 	bool is_childs; /* output and code are a child's, and the answer */
 	struct vmv_response_child child;
-	const char *text, *data;
+	const char *text;
+	struct json_object *data; /* of result */
 };
 
 static void take_child(struct outcome *o, const struct entry *e, const struct vmv_job_end *end)
@@ -50,15 +52,12 @@ static void take_result(struct outcome *o, struct json_object *result)
 {
 	const char *code = vmv_json_str(result, "error_code");
 	const char *error = vmv_json_str(result, "error");
-	struct json_object *data = vmv_json_get(result, "data");
 	int64_t exit_code;
 
 	o->text = vmv_json_str(result, "text");
-	if (data)
-		o->data = json_object_to_json_string_ext(data, JSON_C_TO_STRING_PLAIN);
+	o->data = vmv_json_get(result, "data");
 	o->is_childs = json_object_get_boolean(vmv_json_get(result, "is_childs"));
-	if (o->is_childs &&
-	    vmv_json_int(vmv_json_get(result, "exit_code"), 0, 255, &exit_code))
+	if (o->is_childs && vmv_json_int(vmv_json_get(result, "exit_code"), 0, 255, &exit_code))
 		o->child.exit_code = (int)exit_code;
 	if (code)
 		fail(o, vmv_error_of(code), 0, error ? error : "it failed");
@@ -114,7 +113,9 @@ static void audit(const struct entry *e, const struct outcome *o)
 		.channel = e->to.channel,
 		.session = e->to.session,
 		.key = *e->key ? e->key : NULL,
-		.result = code ? code : o->has_failed ? "CANCELLED" : word,
+		.result = code		  ? code
+			  : o->has_failed ? "CANCELLED"
+					  : word,
 		.duration_us = (vmv_execd_now_ms(e->jobs->execd) - e->began_ms) * 1000,
 	};
 
@@ -185,6 +186,12 @@ void vmv_jobs_on_ended(void *arg, const struct vmv_job_end *end)
 	if (e->script) {
 		end_script(e, &o, end);
 	} else {
+		struct vmv_jw data;
+
+		vmv_jw_init(&data, VMV_RESPONSE_MAX);
+		vmv_jw_copy(&data, NULL, o.data);
+		if (vmv_jw_finish(&data) < 0)
+			fail(&o, VMV_E_IO, 0, "the answer is too long");
 		const struct vmv_reply reply = {
 			.id = e->id,
 			.command = e->command,
@@ -192,11 +199,12 @@ void vmv_jobs_on_ended(void *arg, const struct vmv_job_end *end)
 			.err = o.has_failed ? &o.err : NULL,
 			.child = o.is_childs ? &o.child : NULL,
 			.text = o.text,
-			.data = o.data,
-			.data_len = o.data ? strlen(o.data) : 0,
+			.data = data.error ? NULL : data.buf.data,
+			.data_len = data.buf.len,
 		};
 
 		answer(e, &reply);
+		vmv_jw_free(&data);
 		if (o.result && !o.has_failed)
 			note_after(e, o.result);
 	}

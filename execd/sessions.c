@@ -37,7 +37,8 @@ static struct session *find(const struct vmv_sessions *s, const char *channel)
 	return NULL;
 }
 
-/* -- the file: "UUID CHANNEL" a line ------------------------------------------------------------ */
+/* -- the file: "UUID CHANNEL" a line ------------------------------------------------------------
+ */
 
 static int write_all(int fd, const char *data, size_t len)
 {
@@ -59,8 +60,8 @@ static int save(const struct vmv_sessions *s)
 {
 	struct vmv_buf text = { .max = FILE_MAX };
 	char line[NAME_MAX_LEN + VMV_UUID_SIZE + 3];
-	vmv_autoclose int fd =
-		openat(s->dir, TEMP_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	vmv_autoclose int fd = openat(s->dir, TEMP_NAME,
+				      O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	int r = fd < 0 ? -errno : 0;
 
 	for (size_t i = 0; r == 0 && i < s->n; i++) {
@@ -114,7 +115,8 @@ static int load(struct vmv_sessions *s)
 	return 0;
 }
 
-/* -- the table ---------------------------------------------------------------------------------- */
+/* -- the table ----------------------------------------------------------------------------------
+ */
 
 int vmv_sessions_open(struct vmv_sessions **ret, const char *run_dir, struct vmv_err *err)
 {

@@ -18,7 +18,8 @@
 #include <json-c/json.h>
 #include <string.h>
 
-/* -- verifying ---------------------------------------------------------------------------------- */
+/* -- verifying ----------------------------------------------------------------------------------
+ */
 
 static const uint8_t *find_key(void *arg, const char *id)
 {
@@ -64,7 +65,8 @@ static int verify(struct vmv_execd *e, const struct vmv_return *from, struct jso
 	return vmv_envelope_verify(&v, message, ret_payload, verdict, err);
 }
 
-/* -- one line ----------------------------------------------------------------------------------- */
+/* -- one line -----------------------------------------------------------------------------------
+ */
 
 struct submission {
 	struct vmv_execd *execd;
@@ -174,8 +176,8 @@ static void take_command(struct submission *s)
 	if (judge(s, &err) < 0)
 		refuse(s, &err);
 	else if (s->id) /* without one nothing could be answered, cancelled or asked after */
-		vmv_jobs_add(s->execd->jobs, s->from, s->command, s->payload,
-			     s->verdict.payload.s, s->verdict.payload.len, key_of(s));
+		vmv_jobs_add(s->execd->jobs, s->from, s->command, s->payload, s->verdict.payload.s,
+			     s->verdict.payload.len, key_of(s));
 }
 
 void vmv_execd_submit(struct vmv_execd *e, const struct vmv_return *from, const char *line,
