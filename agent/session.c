@@ -22,8 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENTRIES_BURST	  60	/* port_opened, port_closed: 30 sessions, */
-#define ENTRIES_REFILL_MS 10000 /* then three a minute */
+#define ENTRIES_BURST	  30	/* sessions that are told: port_opened and port_closed */
+#define ENTRIES_REFILL_MS 20000 /* then three a minute */
 
 static void take_lines(struct vmv_session *s);
 
@@ -54,11 +54,11 @@ void vmv_session_hello(void *session, struct vmv_hello *ret)
 }
 
 /* A host that connects for every question would fill the journal: beyond a burst its coming and
- * going is said at debug level only. */
-static void log_port(struct vmv_session *s, const char *message_id, const char *event,
+ * going is said at debug level only. Both or none: who reads that it came must read that it went.
+ */
+static void log_port(struct vmv_session *s, bool is_loud, const char *message_id, const char *event,
 		     const char *text)
 {
-	bool is_loud = vmv_bucket_take(&s->entries, vmv_session_now_ms(s));
 	const struct vmv_log_field fields[] = {
 		{ "VMVITALS_EVENT", event },
 		{ "VMVITALS_CHANNEL", vmv_session_name(s) },
@@ -128,7 +128,8 @@ void vmv_session_begin(struct vmv_session *s, const char *id)
 	s->metrics_failed = false;
 	s->keep_alives = VMV_BUCKET(VMV_KEEPALIVE_PER_S, 1000 / VMV_KEEPALIVE_PER_S);
 	s->keep_alives.filled_ms = s->stats.since_ms;
-	log_port(s, VMV_MSG_PORT_OPENED, "port_opened", "host attached");
+	s->is_loud = vmv_bucket_take(&s->entries, s->stats.since_ms);
+	log_port(s, s->is_loud, VMV_MSG_PORT_OPENED, "port_opened", "host attached");
 	s->env->changed(s->env->agent);
 	if (!greet(s))
 		return;
@@ -154,7 +155,7 @@ static void end(struct vmv_session *s, const char *why)
 	vmv_poll_stop(s->poll);
 	vmv_keeper_forget(s->env->keeper, s);
 	s->is_reading = false;
-	log_port(s, VMV_MSG_PORT_CLOSED, "port_closed", why);
+	log_port(s, s->is_loud, VMV_MSG_PORT_CLOSED, "port_closed", why);
 	s->env->changed(s->env->agent);
 }
 
@@ -333,14 +334,14 @@ static void on_report(void *arg, enum vmv_channel_report what, const struct vmv_
 			"%s: %s; waiting for it", vmv_session_name(s), err->msg);
 		return;
 	case VMV_REPORT_UNPLUGGED:
-		log_port(s, VMV_MSG_PORT_UNPLUGGED, "port_unplugged", "port unplugged");
+		log_port(s, true, VMV_MSG_PORT_UNPLUGGED, "port_unplugged", "port unplugged");
 		return;
 	case VMV_REPORT_REFUSED:
 		vmv_log(VMV_LOG_NOTICE, VMV_SESSION_SUBSYS, "%s: turned a peer away: %s",
 			vmv_session_name(s), err->msg);
 		return;
 	case VMV_REPORT_STUCK:
-		log_port(s, VMV_MSG_PORT_STUCK, "port_stuck", "the host does not read");
+		log_port(s, true, VMV_MSG_PORT_STUCK, "port_stuck", "the host does not read");
 		return;
 	}
 }

@@ -53,6 +53,7 @@ struct vmv_session {
 	char id[VMV_UUID_SIZE];
 	bool is_attached;
 	bool is_deaf;	  /* shutting down */
+	bool is_loud;	  /* its coming was told in the log, and its going will be */
 	bool is_vmvitals; /* the host has shown that it knows section 6 */
 	bool is_opening;  /* a host is there; the executor is asked for a session */
 	struct vmv_session_executor executor;
