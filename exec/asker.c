@@ -5,13 +5,12 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/num.h"
+#include "exec/spawn.h"
 
 #include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -347,48 +346,17 @@ static void lose(struct worker *w, int error)
 
 /* -- workers: their start ---------------------------------------------------------------- */
 
-static int set_up(posix_spawnattr_t *attr, posix_spawn_file_actions_t *files, int fd)
-{
-	sigset_t all, none;
-
-	(void)sigfillset(&all);
-	(void)sigemptyset(&none);
-	if (posix_spawnattr_setflags(attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF |
-						   POSIX_SPAWN_SETSIGMASK) != 0 ||
-	    posix_spawnattr_setpgroup(attr, 0) != 0 ||
-	    posix_spawnattr_setsigdefault(attr, &all) != 0 ||
-	    posix_spawnattr_setsigmask(attr, &none) != 0)
-		return -EINVAL;
-	/* standard error stays: the journal */
-	if (posix_spawn_file_actions_adddup2(files, fd, STDIN_FILENO) != 0 ||
-	    posix_spawn_file_actions_addopen(files, STDOUT_FILENO, "/dev/null", O_WRONLY, 0) != 0)
-		return -ENOMEM;
-	return 0;
-}
-
 /* fd becomes its standard input. Returns 0 or negative errno: what exec said included. */
 static int spawn(const char *path, int fd, pid_t *ret)
 {
-	char search[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", locale[] = "LC_ALL=C";
-	char *environment[] = { search, locale, NULL };
-	char name[] = "vmvitals-helper";
-	char *argv[] = { name, NULL };
-	posix_spawn_file_actions_t files;
-	posix_spawnattr_t attr;
-	int r;
+	static const char *const env[] = { "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C", NULL };
+	static const char *const argv[] = { "vmvitals-helper", NULL };
+	const struct vmv_spawn_fd in = { .ours = fd, .theirs = STDIN_FILENO };
+	const struct vmv_spawn s = {
+		.path = path, .argv = argv, .env = env, .fds = &in, .n_fds = 1
+	};
 
-	if (posix_spawnattr_init(&attr) != 0)
-		return -ENOMEM;
-	if (posix_spawn_file_actions_init(&files) != 0) {
-		(void)posix_spawnattr_destroy(&attr);
-		return -ENOMEM;
-	}
-	r = set_up(&attr, &files, fd);
-	if (r == 0)
-		r = -posix_spawn(ret, path, &files, &attr, argv, environment);
-	(void)posix_spawn_file_actions_destroy(&files);
-	(void)posix_spawnattr_destroy(&attr);
-	return r;
+	return vmv_spawn(ret, &s);
 }
 
 static int start_worker(struct vmv_ask_pool *p, struct worker **ret)
