@@ -90,6 +90,9 @@ static int set_files(posix_spawn_file_actions_t *files, const struct vmv_spawn *
 	for (int fd = STDIN_FILENO; fd <= STDOUT_FILENO && r == 0; fd++)
 		if (!is_named(s, fd))
 			r = add(files, null, fd, floor, &copies[s->n_fds + (size_t)fd]);
+	for (int fd = STDERR_FILENO + 1; fd < floor && r == 0; fd++)
+		if (!is_named(s, fd))
+			r = -posix_spawn_file_actions_addclose(files, fd);
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 34)
 	if (r == 0)
 		r = -posix_spawn_file_actions_addclosefrom_np(files, floor);

@@ -140,7 +140,7 @@ START_TEST(numbers_of_both_sides_may_overlap)
 	const struct vmv_spawn_fd fds[] = { { .ours = first, .theirs = second },
 					    { .ours = second, .theirs = first },
 					    { .ours = third, .theirs = third } };
-	char expected[64];
+	char expected[96];
 
 	ck_assert_int_eq(second, first + 1);
 	ck_assert_int_eq(third, first + 2);
@@ -197,7 +197,7 @@ END_TEST
 START_TEST(children_get_the_limit_that_was_there_before_it_was_raised)
 {
 	struct rlimit ours;
-	char expected[64];
+	char expected[96];
 
 	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &ours), 0);
 	(void)snprintf(expected, sizeof(expected), "%llu %llu", (unsigned long long)ours.rlim_cur,
