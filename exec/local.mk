@@ -1,6 +1,7 @@
 noinst_LIBRARIES += exec/libexec.a
 exec_libexec_a_SOURCES = \
 	exec/asker.c exec/asker.h \
+	exec/child.c exec/child.h \
 	exec/due.h \
 	exec/fetcher.c exec/fetcher.h \
 	exec/spawn.c exec/spawn.h \
