@@ -24,7 +24,8 @@ struct vmv_child {
 	size_t input_len;	 /* up to VMV_CHILD_INPUT_MAX */
 	size_t out_max, err_max; /* bytes that are kept; what is beyond is read and thrown away */
 	bool passes_out, passes_err; /* these are our own instead, and nothing is kept */
-	uint64_t deadline_ms; /* monotonic: TERM then, KILL after VMV_CHILD_KILL_MS; or NEVER */
+	uint64_t deadline_ms; /* monotonic, has to be set: TERM then, KILL after VMV_CHILD_KILL_MS;
+				 or NEVER */
 	/* It stays in our process group, so that who kills that kills it, too; at the deadline the
 	 * child alone is killed. Else it leads its own, which is killed with what it left there. */
 	bool is_in_our_group;
