@@ -24,9 +24,9 @@ void vmv_signer_free(struct vmv_signer *s);
 
 /* One envelope without LF, appended to ret; ret->max bounds it. Version 2 uses vm_id, session and
  * the counter max(last + 1, Unix time in us); version 1 uses neither (they may be NULL), but the
- * time of now and a random nonce. payload is the JSON text of the message. Returns 0; -EINVAL
- * with err set: the payload is ill-formed UTF-8, or vm_id or session are missing; -EFBIG,
- * -ENOMEM. */
+ * time of now and a random nonce. payload is the JSON text of the message. Returns 0; or, with err
+ * set, -EINVAL: the payload is ill-formed UTF-8 or holds a NUL, or vm_id or session are missing;
+ * -EFBIG (VMV_E_TOOLARGE), -ENOMEM. */
 int vmv_signer_line(struct vmv_signer *s, const char *vm_id, const char *session,
 		    const char *payload, size_t len, struct vmv_buf *ret, struct vmv_err *err);
 
