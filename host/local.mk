@@ -21,6 +21,7 @@ host_libhost_a_SOURCES = \
 	host/remote.c host/remote.h \
 	host/run.c host/run.h \
 	host/show.c host/show.h \
+	host/signer.c host/signer.h \
 	host/stop.c host/stop.h \
 	host/tables.c host/tables.h \
 	host/term.c host/term.h \
@@ -33,6 +34,7 @@ host_libhost_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS) $(NETTLE_CFLAGS)
 bin_PROGRAMS += vmvitals
 vmvitals_SOURCES = host/main.c
 vmvitals_LDADD = host/libhost.a commands/libtable.a proto/libproto.a base/libbase.a \
+vmvitals_LDADD = host/libhost.a proto/libproto.a base/libbase.a \
 	$(JSONC_LIBS) $(INIH_LIBS) $(NETTLE_LIBS) -lm
 
 dist_man_MANS += man/vmvitals.1 man/vmvitals-commands.7
