@@ -34,7 +34,6 @@ host_libhost_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS) $(NETTLE_CFLAGS)
 bin_PROGRAMS += vmvitals
 vmvitals_SOURCES = host/main.c
 vmvitals_LDADD = host/libhost.a commands/libtable.a proto/libproto.a base/libbase.a \
-vmvitals_LDADD = host/libhost.a proto/libproto.a base/libbase.a \
 	$(JSONC_LIBS) $(INIH_LIBS) $(NETTLE_LIBS) -lm
 
 dist_man_MANS += man/vmvitals.1 man/vmvitals-commands.7

@@ -85,10 +85,7 @@ int vmv_remote_send(struct vmv_remote *r, const char *message, size_t len, struc
 	if (!vm_id && vmv_signer_key_id(r->signer))
 		return vmv_fail(err, VMV_E_RANGE, EINVAL,
 				"the guest does not say its id: name it with --vm-id");
-	(void)vmv_fail(err, VMV_E_TOOLARGE, EFBIG, "the command is too long");
 	q = vmv_signer_line(r->signer, vm_id, vmv_client_identity(r->client)->session, message, len,
 			    &line, err);
-	if (q == -ENOMEM)
-		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	return q < 0 ? q : vmv_client_send(r->client, line.data, line.len, err);
 }
