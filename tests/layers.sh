@@ -28,5 +28,5 @@ allow execd config commands reports base exec proto
 allow job commands reports base exec proto packages
 allow helper base exec proto packages
 allow host base commands proto virtio
-allow docs reports base collectors
+allow docs reports base collectors commands
 exit $status
