@@ -1,5 +1,10 @@
 noinst_LIBRARIES += exec/libexec.a
 exec_libexec_a_SOURCES = \
 	exec/asker.c exec/asker.h \
+	exec/capture.c exec/capture.h \
+	exec/cgroup.c exec/cgroup.h \
+	exec/job.c exec/job.h \
+	exec/kin.c exec/kin.h \
+	exec/memfd.c exec/memfd.h \
 	exec/spawn.c exec/spawn.h
 exec_libexec_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS)
