@@ -6,5 +6,11 @@ exec_libexec_a_SOURCES = \
 	exec/due.h \
 	exec/fetcher.c exec/fetcher.h \
 	exec/spawn.c exec/spawn.h \
-	exec/workers.c exec/workers.h
+	exec/workers.c exec/workers.h \
+	exec/capture.c exec/capture.h \
+	exec/cgroup.c exec/cgroup.h \
+	exec/job.c exec/job.h \
+	exec/kin.c exec/kin.h \
+	exec/memfd.c exec/memfd.h \
+	exec/spawn.c exec/spawn.h
 exec_libexec_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS)

@@ -4,12 +4,15 @@ job_libjob_a_SOURCES = \
 	job/action.h job/actions.c \
 	job/cleanup.c \
 	job/clock.c \
+	job/describe.c job/describe.h \
 	job/domain.c \
 	job/files.c \
 	job/freeze.c \
 	job/golden.c \
+	job/group.c job/group.h \
 	job/hostname.c \
 	job/kill.c \
+	job/launch.c job/launch.h \
 	job/package.c \
 	job/power.c \
 	job/service.c \
@@ -17,7 +20,7 @@ job_libjob_a_SOURCES = \
 job_libjob_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS) $(LIBSYSTEMD_CFLAGS)
 
 job_libs = job/libjob.a exec/libexec.a packages/libpackages.a commands/libtable.a \
-	proto/libproto.a base/libbase.a \
+	reports/libreports.a proto/libproto.a base/libbase.a \
 	$(LIBSYSTEMD_LIBS) $(JSONC_LIBS) $(NETTLE_LIBS) $(EVENT_LIBS) -lm
 
 pkglibexec_PROGRAMS += vmvitals-job
