@@ -90,7 +90,7 @@ EXTRA_tests_unit_test_helper_DEPENDENCIES = vmvitals-helper$(EXEEXT)
 
 # The helper is a program of its own: what answers is compiled in here.
 tests_unit_test_units_SOURCES = tests/unit/test_units.c \
-	helper/bus.c helper/units.c helper/users.c
+	helper/units.c helper/users.c
 tests_unit_test_units_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
 tests_unit_test_units_LDADD = $(LDADD) $(LIBSYSTEMD_LIBS)
 
