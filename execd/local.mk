@@ -1,8 +1,10 @@
 # vmvitals-execd: the only part that changes anything.
 noinst_LIBRARIES += execd/libexecd.a
 execd_libexecd_a_SOURCES = \
-	execd/options.c execd/options.h
-execd_libexecd_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JSONC_CFLAGS) \
+	execd/options.c execd/options.h \
+	execd/script_file.c execd/script_file.h \
+	execd/scripts.c execd/scripts.h
+execd_libexecd_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JSONC_CFLAGS) $(NETTLE_CFLAGS) \
 	-DVMV_JOB_PATH='"$(pkglibexecdir)/vmvitals-job"'
 
 execd_libs = execd/libexecd.a config/libconfig.a exec/libexec.a commands/libtable.a \
