@@ -3,7 +3,7 @@ noinst_LIBRARIES += job/libjob.a
 job_libjob_a_SOURCES = \
 	job/action.h job/actions.c \
 	job/cleanup.c \
-	job/clock.c \
+	job/clock.c job/clock.h \
 	job/domain.c \
 	job/files.c \
 	job/freeze.c \
