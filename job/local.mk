@@ -1,9 +1,10 @@
 # vmvitals-job: one job of the executor, in a process of its own.
 noinst_LIBRARIES += job/libjob.a
 job_libjob_a_SOURCES = \
-	job/action.h job/actions.c \
+	job/action.h \
+	job/actions.c \
 	job/cleanup.c \
-	job/clock.c \
+	job/clock.c job/clock.h \
 	job/describe.c job/describe.h \
 	job/domain.c \
 	job/files.c \
@@ -17,7 +18,7 @@ job_libjob_a_SOURCES = \
 	job/power.c \
 	job/service.c \
 	job/trim.c
-job_libjob_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS) $(LIBSYSTEMD_CFLAGS)
+job_libjob_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS) $(LIBSYSTEMD_CFLAGS) $(NETTLE_CFLAGS)
 
 job_libs = job/libjob.a exec/libexec.a packages/libpackages.a commands/libtable.a \
 	reports/libreports.a proto/libproto.a base/libbase.a \

@@ -11,6 +11,7 @@ unit_tests = \
 	tests/unit/test_child \
 	tests/unit/test_client \
 	tests/unit/test_clock \
+	tests/unit/test_clock_action \
 	tests/unit/test_command \
 	tests/unit/test_config \
 	tests/unit/test_counters \
@@ -20,12 +21,14 @@ unit_tests = \
 	tests/unit/test_diag \
 	tests/unit/test_disk \
 	tests/unit/test_envelope \
+	tests/unit/test_domain \
 	tests/unit/test_facts \
 	tests/unit/test_fields \
 	tests/unit/test_filesystem \
 	tests/unit/test_health \
 	tests/unit/test_hello \
 	tests/unit/test_helper \
+	tests/unit/test_hostname \
 	tests/unit/test_identity \
 	tests/unit/test_journal \
 	tests/unit/test_json_read \
@@ -35,6 +38,7 @@ unit_tests = \
 	tests/unit/test_keyed \
 	tests/unit/test_keyfile \
 	tests/unit/test_keyring \
+	tests/unit/test_kill \
 	tests/unit/test_load \
 	tests/unit/test_log \
 	tests/unit/test_memory \
@@ -53,6 +57,7 @@ unit_tests = \
 	tests/unit/test_parts \
 	tests/unit/test_poll \
 	tests/unit/test_port \
+	tests/unit/test_power \
 	tests/unit/test_pressure \
 	tests/unit/test_process \
 	tests/unit/test_processes \
@@ -62,6 +67,8 @@ unit_tests = \
 	tests/unit/test_route \
 	tests/unit/test_samples \
 	tests/unit/test_schema \
+	tests/unit/test_scripts \
+	tests/unit/test_service_action \
 	tests/unit/test_settings \
 	tests/unit/test_show \
 	tests/unit/test_socket \
@@ -103,9 +110,24 @@ tests_unit_test_nonces_LDADD = execd/libexecd.a $(LDADD)
 
 # The helper is a program of its own: what answers is compiled in here.
 tests_unit_test_units_SOURCES = tests/unit/test_units.c \
-	helper/bus.c helper/units.c helper/users.c
+	helper/units.c helper/users.c
 tests_unit_test_units_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
 tests_unit_test_units_LDADD = $(LDADD) $(LIBSYSTEMD_LIBS)
+
+# The executor is no part of the agent.
+tests_unit_test_scripts_LDADD = tests/lib/libfixture.a execd/libexecd.a $(agent_libs) $(CHECK_LIBS)
+
+# Actions of the executor, as jobs run them.
+action_tests_LDADD = tests/lib/libfixture.a $(job_libs) $(agent_libs) $(CHECK_LIBS) $(LIBSYSTEMD_LIBS)
+tests_unit_test_clock_action_LDADD = $(action_tests_LDADD)
+tests_unit_test_domain_LDADD = $(action_tests_LDADD)
+tests_unit_test_hostname_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
+tests_unit_test_hostname_LDADD = $(action_tests_LDADD)
+tests_unit_test_kill_LDADD = $(action_tests_LDADD)
+tests_unit_test_power_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
+tests_unit_test_power_LDADD = $(action_tests_LDADD)
+tests_unit_test_service_action_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
+tests_unit_test_service_action_LDADD = $(action_tests_LDADD)
 
 AM_CPPFLAGS += $(CHECK_CFLAGS) $(EVENT_CFLAGS) $(JSONC_CFLAGS)
 LDADD = tests/lib/libfixture.a host/libhost.a $(agent_libs) $(CHECK_LIBS)
