@@ -41,16 +41,16 @@ int vmv_guard_dir(const char *run_dir, struct vmv_err *err)
 
 int vmv_guard_lock(int dir, struct vmv_err *err)
 {
-	vmv_autoclose int fd = openat(dir, VMV_FREEZE_LOCK,
-				      O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	vmv_autoclose int fd =
+		openat(dir, VMV_FREEZE_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd < 0)
 		return vmv_fail(err, VMV_E_IO, errno, "cannot open '" VMV_FREEZE_LOCK "': %s",
 				strerror(errno));
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-		return errno == EWOULDBLOCK ?
-			       vmv_fail(err, VMV_E_BUSY, EBUSY, "filesystems are frozen already") :
-			       vmv_fail(err, VMV_E_IO, errno, "cannot lock: %s", strerror(errno));
+		return errno == EWOULDBLOCK
+			       ? vmv_fail(err, VMV_E_BUSY, EBUSY, "filesystems are frozen already")
+			       : vmv_fail(err, VMV_E_IO, errno, "cannot lock: %s", strerror(errno));
 	return VMV_TAKE(fd, -1);
 }
 
@@ -263,10 +263,10 @@ int vmv_guard_thaw(int dir, uint64_t deadline_ms, uint64_t *ret_count, uint64_t 
 	if (fd < 0)
 		return vmv_fail(err, VMV_E_IO, errno, "cannot make a socket: %s", strerror(errno));
 	if (connect(fd, (const struct sockaddr *)&a, sizeof(a)) < 0)
-		return errno == ENOENT || errno == ECONNREFUSED ?
-			       -ENOENT :
-			       vmv_fail(err, VMV_E_IO, errno, "cannot ask the guard: %s",
-					strerror(errno));
+		return errno == ENOENT || errno == ECONNREFUSED
+			       ? -ENOENT
+			       : vmv_fail(err, VMV_E_IO, errno, "cannot ask the guard: %s",
+					  strerror(errno));
 	if (!await(fd, deadline_ms))
 		return vmv_fail(err, VMV_E_TIMEDOUT, ETIMEDOUT, "the guard has not thawed yet");
 	n = recv(fd, text, sizeof(text) - 1, 0);

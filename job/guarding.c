@@ -20,9 +20,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CLIENTS_MAX 8	      /* further ones wait until they are answered by the end */
+#define CLIENTS_MAX 8		 /* further ones wait until they are answered by the end */
 #define STACK	    (128 * 1024) /* that is touched before anything is frozen */
-#define LOOK_MS	    1000      /* for the executor, where there is no pidfd; and thawing again */
+#define LOOK_MS	    1000	 /* for the executor, where there is no pidfd; and thawing again */
 #define THAW_TRIES  60
 
 struct guard {
@@ -32,7 +32,7 @@ struct guard {
 	uint64_t executor_start; /* where there is no pidfd */
 	int freezer;		 /* end of file: it has ended; -1: seen */
 	pid_t freezer_pid;
-	uint64_t since_ms;  /* monotonic; the freezer began */
+	uint64_t since_ms; /* monotonic; the freezer began */
 	uint64_t thaw_at_ms;
 	uint32_t thawed;
 	int clients[CLIENTS_MAX];
@@ -134,9 +134,9 @@ static int write_record(const struct guard *g)
 	error = write_all(g->spec->dir, VMV_FREEZE_FILE ".new", text, (size_t)len);
 	if (error < 0)
 		return error;
-	return renameat(g->spec->dir, VMV_FREEZE_FILE ".new", g->spec->dir, VMV_FREEZE_FILE) < 0 ?
-		       -errno :
-		       0;
+	return renameat(g->spec->dir, VMV_FREEZE_FILE ".new", g->spec->dir, VMV_FREEZE_FILE) < 0
+		       ? -errno
+		       : 0;
 }
 
 static int start_freezer(struct guard *g)
@@ -182,8 +182,8 @@ static bool has_executor(const struct guard *g)
 {
 	uint64_t start;
 
-	return g->executor >= 0 || (vmv_freeze_started(g->spec->executor, &start) == 0 &&
-				    start == g->executor_start);
+	return g->executor >= 0 ||
+	       (vmv_freeze_started(g->spec->executor, &start) == 0 && start == g->executor_start);
 }
 
 static int pause_ms(const struct guard *g, uint64_t until_ms)
@@ -253,8 +253,8 @@ static struct vmv_guard_word sum_up(const struct guard *g)
 /* False: nobody is there to be told. */
 static bool tell(struct guard *g, const struct vmv_guard_word *w)
 {
-	bool is_told = g->report >= 0 && send(g->report, w, sizeof(*w),
-					      MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(*w);
+	bool is_told = g->report >= 0 &&
+		       send(g->report, w, sizeof(*w), MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof(*w);
 
 	vmv_closep(&g->report);
 	g->report = -1;
@@ -351,9 +351,7 @@ static void answer_all(struct guard *g)
 
 void vmv_guard_run(const struct vmv_guard_spec *spec, int listener, int report)
 {
-	struct guard g = {
-		.spec = spec, .listener = listener, .report = report, .freezer = -1
-	};
+	struct guard g = { .spec = spec, .listener = listener, .report = report, .freezer = -1 };
 	struct vmv_guard_word w = { .failed = VMV_POINTS_MAX };
 	int r;
 

@@ -6,18 +6,23 @@ job_libjob_a_SOURCES = \
 	job/clock.c \
 	job/domain.c \
 	job/files.c \
-	job/freeze.c \
+	job/freeze.c job/freezer.c \
 	job/golden.c \
+	job/guard.c job/guard.h job/guard_impl.h job/guarding.c \
+	job/hooks.c job/hooks.h \
 	job/hostname.c \
 	job/kill.c \
 	job/package.c \
+	job/points.c job/points.h \
 	job/power.c \
 	job/service.c \
+	job/tool.c job/tool.h \
+	job/tree.c job/tree.h \
 	job/trim.c
 job_libjob_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS) $(LIBSYSTEMD_CFLAGS)
 
 job_libs = job/libjob.a exec/libexec.a packages/libpackages.a commands/libtable.a \
-	proto/libproto.a base/libbase.a \
+	proto/libproto.a collectors/libcollectors.a base/libbase.a \
 	$(LIBSYSTEMD_LIBS) $(JSONC_LIBS) $(NETTLE_LIBS) $(EVENT_LIBS) -lm
 
 pkglibexec_PROGRAMS += vmvitals-job

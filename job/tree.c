@@ -101,7 +101,8 @@ static int enter(int dirfd, const char *name, const struct stat *seen, const str
 		return fd;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (st.st_dev != seen->st_dev || st.st_ino != seen->st_ino || vmv_tree_mount_of(fd) != place->mount)
+	if (st.st_dev != seen->st_dev || st.st_ino != seen->st_ino ||
+	    vmv_tree_mount_of(fd) != place->mount)
 		return -EXDEV;
 	return VMV_TAKE(fd, -1);
 }
