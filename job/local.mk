@@ -2,6 +2,7 @@
 noinst_LIBRARIES += job/libjob.a
 job_libjob_a_SOURCES = \
 	job/action.h job/actions.c \
+	job/caches.c job/caches.h \
 	job/cleanup.c \
 	job/clock.c \
 	job/domain.c \
