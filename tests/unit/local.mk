@@ -105,6 +105,11 @@ LDADD = tests/lib/libfixture.a host/libhost.a $(agent_libs) $(CHECK_LIBS)
 
 # Actions of the executor are in no library of the agent's.
 action_tests = tests/lib/libfixture.a $(job_libs) $(MNL_LIBS) $(CHECK_LIBS)
+acting = tests/lib/acting.c tests/lib/acting.h
+tests_unit_test_cleanup_SOURCES = tests/unit/test_cleanup.c $(acting)
+tests_unit_test_files_SOURCES = tests/unit/test_files.c $(acting)
+tests_unit_test_freeze_SOURCES = tests/unit/test_freeze.c $(acting)
+tests_unit_test_golden_SOURCES = tests/unit/test_golden.c $(acting)
 tests_unit_test_cleanup_LDADD = $(action_tests)
 tests_unit_test_files_LDADD = $(action_tests)
 tests_unit_test_freeze_LDADD = $(action_tests)
