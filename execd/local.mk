@@ -1,7 +1,11 @@
 # vmvitals-execd: the only part that changes anything.
 noinst_LIBRARIES += execd/libexecd.a
 execd_libexecd_a_SOURCES = \
-	execd/options.c execd/options.h
+	execd/counters.c execd/counters.h \
+	execd/keyring.c execd/keyring.h \
+	execd/nonces.c execd/nonces.h \
+	execd/options.c execd/options.h \
+	execd/secret.c execd/secret.h
 execd_libexecd_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JSONC_CFLAGS) \
 	-DVMV_JOB_PATH='"$(pkglibexecdir)/vmvitals-job"'
 

@@ -10,6 +10,7 @@ host_libhost_a_SOURCES = \
 	host/options.c host/options.h \
 	host/rates.c host/rates.h \
 	host/show.c host/show.h \
+	host/signer.c host/signer.h \
 	host/tables.c host/tables.h \
 	host/term.c host/term.h \
 	host/text.c host/text.h \
@@ -21,6 +22,6 @@ host_libhost_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS)
 bin_PROGRAMS += vmvitals
 vmvitals_SOURCES = host/main.c
 vmvitals_LDADD = host/libhost.a proto/libproto.a base/libbase.a \
-	$(JSONC_LIBS) $(INIH_LIBS) -lm
+	$(JSONC_LIBS) $(INIH_LIBS) $(NETTLE_LIBS) -lm
 
 dist_man_MANS += man/vmvitals.1

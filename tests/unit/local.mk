@@ -13,11 +13,13 @@ unit_tests = \
 	tests/unit/test_clock \
 	tests/unit/test_command \
 	tests/unit/test_config \
+	tests/unit/test_counters \
 	tests/unit/test_cpu \
 	tests/unit/test_cpu_steady \
 	tests/unit/test_describe \
 	tests/unit/test_diag \
 	tests/unit/test_disk \
+	tests/unit/test_envelope \
 	tests/unit/test_facts \
 	tests/unit/test_fields \
 	tests/unit/test_files \
@@ -34,6 +36,8 @@ unit_tests = \
 	tests/unit/test_keeper \
 	tests/unit/test_kernel \
 	tests/unit/test_keyed \
+	tests/unit/test_keyfile \
+	tests/unit/test_keyring \
 	tests/unit/test_load \
 	tests/unit/test_log \
 	tests/unit/test_memory \
@@ -42,6 +46,7 @@ unit_tests = \
 	tests/unit/test_ndjson \
 	tests/unit/test_netstat \
 	tests/unit/test_network \
+	tests/unit/test_nonces \
 	tests/unit/test_notices \
 	tests/unit/test_notify \
 	tests/unit/test_num \
@@ -93,6 +98,12 @@ tests_unit_test_walk_SOURCES = tests/unit/test_walk.c $(warp)
 
 # It runs the program.
 EXTRA_tests_unit_test_helper_DEPENDENCIES = vmvitals-helper$(EXEEXT)
+
+# The executor's parts.
+tests_unit_test_counters_LDADD = execd/libexecd.a $(LDADD)
+tests_unit_test_envelope_LDADD = execd/libexecd.a $(LDADD)
+tests_unit_test_keyring_LDADD = execd/libexecd.a $(LDADD)
+tests_unit_test_nonces_LDADD = execd/libexecd.a $(LDADD)
 
 # The helper is a program of its own: what answers is compiled in here.
 tests_unit_test_units_SOURCES = tests/unit/test_units.c \
