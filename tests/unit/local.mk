@@ -8,6 +8,7 @@ unit_tests = \
 	tests/unit/test_cgroup \
 	tests/unit/test_cgroup_id \
 	tests/unit/test_channel \
+	tests/unit/test_cleanup \
 	tests/unit/test_child \
 	tests/unit/test_client \
 	tests/unit/test_clock \
@@ -24,7 +25,10 @@ unit_tests = \
 	tests/unit/test_domain \
 	tests/unit/test_facts \
 	tests/unit/test_fields \
+	tests/unit/test_files \
 	tests/unit/test_filesystem \
+	tests/unit/test_freeze \
+	tests/unit/test_golden \
 	tests/unit/test_health \
 	tests/unit/test_hello \
 	tests/unit/test_helper \
@@ -80,6 +84,7 @@ unit_tests = \
 	tests/unit/test_tcp \
 	tests/unit/test_temperature \
 	tests/unit/test_time \
+	tests/unit/test_tree \
 	tests/unit/test_units \
 	tests/unit/test_user \
 	tests/unit/test_utf8 \
@@ -131,3 +136,16 @@ tests_unit_test_service_action_LDADD = $(action_tests_LDADD)
 
 AM_CPPFLAGS += $(CHECK_CFLAGS) $(EVENT_CFLAGS) $(JSONC_CFLAGS)
 LDADD = tests/lib/libfixture.a host/libhost.a $(agent_libs) $(CHECK_LIBS)
+
+# Actions of the executor are in no library of the agent's.
+action_tests = tests/lib/libfixture.a $(job_libs) $(MNL_LIBS) $(CHECK_LIBS)
+acting = tests/lib/acting.c tests/lib/acting.h
+tests_unit_test_cleanup_SOURCES = tests/unit/test_cleanup.c $(acting)
+tests_unit_test_files_SOURCES = tests/unit/test_files.c $(acting)
+tests_unit_test_freeze_SOURCES = tests/unit/test_freeze.c $(acting)
+tests_unit_test_golden_SOURCES = tests/unit/test_golden.c $(acting)
+tests_unit_test_cleanup_LDADD = $(action_tests)
+tests_unit_test_files_LDADD = $(action_tests)
+tests_unit_test_freeze_LDADD = $(action_tests)
+tests_unit_test_golden_LDADD = $(action_tests)
+tests_unit_test_tree_LDADD = $(action_tests)
