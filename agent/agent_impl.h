@@ -3,13 +3,13 @@
 #define VMV_AGENT_IMPL_H
 
 #include "agent/agent.h"
-#include "config/identity.h"
 #include "agent/session.h"
-#include "config/settings.h"
 #include "base/clock.h"
 #include "base/root.h"
 #include "collectors/os.h"
 #include "commands/request.h"
+#include "config/identity.h"
+#include "config/settings.h"
 #include "reports/metrics.h"
 
 #include <event2/event.h>
@@ -19,6 +19,7 @@ struct vmv_keeper;
 struct vmv_monitor;
 struct vmv_rtnetlink;
 struct vmv_state;
+struct vmv_usage;
 
 #define VMV_AGENT_SUBSYS "agent"
 
@@ -45,6 +46,7 @@ struct vmv_agent {
 
 	struct event *signals[4];
 	struct vmv_health *health_checks;
+	struct vmv_usage *usage;
 	struct event *health, *watchdog;
 	struct event *stopping; /* steps of the shutdown */
 	struct event *done;	/* a channel is over: looked at outside its callbacks */

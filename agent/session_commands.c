@@ -2,12 +2,13 @@
 
 #include "agent/events.h"
 #include "agent/keeper.h"
-#include "config/settings.h"
+#include "base/asker.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "commands/handlers.h"
 #include "commands/judge.h"
 #include "commands/request.h"
+#include "config/settings.h"
 #include "proto/json_read.h"
 #include "proto/json_write.h"
 #include "reports/response.h"
@@ -217,12 +218,19 @@ void vmv_session_command(struct vmv_session *s, struct json_object *message)
 		run(s, req);
 }
 
+/* Whoever would still call back for it. */
+static void forget(struct vmv_session *s, struct vmv_request *req)
+{
+	vmv_keeper_forget(s->env->keeper, req);
+	if (s->env->asker)
+		s->env->asker->forget(s->env->asker, req);
+}
+
 void vmv_session_drop_requests(struct vmv_session *s)
 {
-	/* they live in the keeper's list, which is asked to forget them */
 	for (struct vmv_request *r; (r = s->requests);) {
 		s->requests = r->next;
-		vmv_keeper_forget(s->env->keeper, r);
+		forget(s, r);
 		json_object_put(r->message);
 		free(r);
 	}
@@ -249,7 +257,7 @@ void vmv_session_interrupt(struct vmv_session *s)
 	static const struct vmv_err err = { VMV_E_IO, 0, "interrupted: the agent stops" };
 
 	for (struct vmv_request *r; (r = s->requests);) {
-		vmv_keeper_forget(s->env->keeper, r);
+		forget(s, r);
 		vmv_request_fail(r, &err);
 	}
 }

@@ -1,9 +1,10 @@
 pkglibexec_PROGRAMS += vmvitals-helper
 vmvitals_helper_SOURCES = \
 	helper/main.c helper/question.h \
+	helper/services.c \
 	helper/statvfs.c \
 	helper/bus.c helper/bus.h \
 	helper/units.c \
 	helper/users.c
 vmvitals_helper_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
-vmvitals_helper_LDADD = base/libbase.a $(LIBSYSTEMD_LIBS)
+vmvitals_helper_LDADD = proto/libproto.a base/libbase.a $(LIBSYSTEMD_LIBS) -lm

@@ -20,6 +20,9 @@
 
 /* Sorted by name; tests/unit/test_helper.c holds us to it. */
 const struct vmv_question vmv_questions[] = {
+	{ "service-status", "State of one unit, as a command answers it.",
+	  vmv_answer_service_status },
+	{ "services", "State of all services, as a command answers it.", vmv_answer_services },
 	{ "statvfs", "Size and use of the filesystem mounted there.", vmv_answer_statvfs },
 	{ "units", "State of the service manager, failed units and those named.",
 	  vmv_answer_units },
@@ -101,7 +104,7 @@ static void print_help(FILE *out)
 		"a\nSOCK_SEQPACKET socket as standard input; one packet a question.\n\n",
 		out);
 	for (const struct vmv_question *q = vmv_questions; q->name; q++)
-		(void)fprintf(out, "  %-10s %s\n", q->name, q->help);
+		(void)fprintf(out, "  %-15s %s\n", q->name, q->help);
 }
 
 static bool is_asker(int fd)

@@ -17,6 +17,7 @@ unit_tests = \
 	tests/unit/test_describe \
 	tests/unit/test_diag \
 	tests/unit/test_disk \
+	tests/unit/test_disks \
 	tests/unit/test_facts \
 	tests/unit/test_fields \
 	tests/unit/test_filesystem \
@@ -56,6 +57,7 @@ unit_tests = \
 	tests/unit/test_route \
 	tests/unit/test_samples \
 	tests/unit/test_schema \
+	tests/unit/test_services \
 	tests/unit/test_settings \
 	tests/unit/test_show \
 	tests/unit/test_socket \
@@ -67,7 +69,9 @@ unit_tests = \
 	tests/unit/test_temperature \
 	tests/unit/test_time \
 	tests/unit/test_units \
+	tests/unit/test_usage \
 	tests/unit/test_user \
+	tests/unit/test_users_list \
 	tests/unit/test_utf8 \
 	tests/unit/test_uuid \
 	tests/unit/test_virtual \
@@ -93,6 +97,18 @@ tests_unit_test_units_SOURCES = tests/unit/test_units.c \
 	helper/bus.c helper/units.c helper/users.c
 tests_unit_test_units_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
 tests_unit_test_units_LDADD = $(LDADD) $(LIBSYSTEMD_LIBS)
+
+tests_unit_test_services_SOURCES = tests/unit/test_services.c \
+	helper/bus.c helper/services.c $(fake_systemd)
+tests_unit_test_services_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
+tests_unit_test_services_LDADD = $(LDADD) $(LIBSYSTEMD_LIBS)
+
+# A systemd for end-to-end tests.
+fake_systemd = tests/lib/fake_systemd.c tests/lib/fake_systemd.h
+check_PROGRAMS += tests/e2e/fake-systemd
+tests_e2e_fake_systemd_SOURCES = tests/e2e/fake_systemd.c $(fake_systemd)
+tests_e2e_fake_systemd_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
+tests_e2e_fake_systemd_LDADD = base/libbase.a $(LIBSYSTEMD_LIBS)
 
 AM_CPPFLAGS += $(CHECK_CFLAGS) $(EVENT_CFLAGS) $(JSONC_CFLAGS)
 LDADD = tests/lib/libfixture.a host/libhost.a $(agent_libs) $(CHECK_LIBS)
