@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,8 @@ struct unit {
 static char long_text[3000];
 
 static struct unit units[] = {
+	{ "nginx.service", "A high performance web server", "loaded", "active", "running",
+	  "/lib/systemd/system/nginx.service", "enabled", "success", 1700000000000000, 0, 0, 0, 1 },
 	{ "run.service", "Runs", "loaded", "active", "running", "/lib/systemd/system/run.service",
 	  "enabled", "success", 1700000000123456, 0, 0, 1699999999000000, 1 },
 	{ "broken.service", "Breaks", "loaded", "failed", "failed",
