@@ -8,6 +8,7 @@ unit_tests = \
 	tests/unit/test_cgroup \
 	tests/unit/test_cgroup_id \
 	tests/unit/test_channel \
+	tests/unit/test_child \
 	tests/unit/test_client \
 	tests/unit/test_clock \
 	tests/unit/test_command \
@@ -61,6 +62,7 @@ unit_tests = \
 	tests/unit/test_settings \
 	tests/unit/test_show \
 	tests/unit/test_socket \
+	tests/unit/test_spawn \
 	tests/unit/test_spec \
 	tests/unit/test_state \
 	tests/unit/test_systemd \
