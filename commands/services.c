@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "commands/families.h"
@@ -74,8 +75,8 @@ static void fail_with(struct vmv_request *req, int result)
 		fail_not_found(req);
 		return;
 	case ETIMEDOUT:
-		(void)vmv_fail(&err, VMV_E_TIMEDOUT, ETIMEDOUT, "timed out after %u s",
-			       timeout_s(req));
+		(void)vmv_fail(&err, VMV_E_TIMEDOUT, ETIMEDOUT, "timed out after %.1f s",
+			       (double)(vmv_mono_ms(&vmv_clock_system) - req->began_ms) / 1000);
 		break;
 	case EBUSY:
 		(void)vmv_fail(&err, VMV_E_BUSY, EBUSY,

@@ -65,6 +65,7 @@ static struct unit units[] = {
 
 static const char *const files[][2] = {
 	{ "/lib/systemd/system/run.service", "enabled" },
+	{ "/lib/systemd/system/nginx.service", "enabled" },
 	{ "/etc/systemd/system/broken.service", "static" },
 	{ "/lib/systemd/system/getty@.service", "enabled" },
 	{ "/etc/systemd/system/masked.service", "masked" },
