@@ -14,6 +14,7 @@
 #include "reports/health.h"
 #include "reports/schema.h"
 #include "reports/state.h"
+#include "reports/usage.h"
 #include "virtio/channel.h"
 #include "virtio/monitor.h"
 #include "watch/rtnetlink.h"
@@ -192,7 +193,8 @@ static int build(struct vmv_agent *a, struct vmv_err *err)
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	a->keeper = vmv_keeper_new(a->base, a->clock, &a->root, &a->metrics_options);
 	a->health_checks = vmv_health_new();
-	if (!a->keeper || !a->health_checks)
+	a->usage = vmv_usage_new();
+	if (!a->keeper || !a->health_checks || !a->usage)
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	vmv_agent_provide(a);
 	a->executor = vmv_executor_new(a->base, a->config->executor, on_completion, a);
@@ -202,6 +204,7 @@ static int build(struct vmv_agent *a, struct vmv_err *err)
 		.base = a->base,
 		.clock = a->clock,
 		.keeper = a->keeper,
+		.asker = a->root.asker,
 		.config = a->config,
 		.vm_id = a->vm_id,
 		.schema = vmv_schema_id,
@@ -266,6 +269,7 @@ void vmv_agent_free(struct vmv_agent *a)
 	vmv_executor_free(a->executor);
 	vmv_keeper_free(a->keeper);
 	vmv_health_free(a->health_checks);
+	vmv_usage_free(a->usage);
 	vmv_ask_pool_free(a->asker);
 	for (size_t i = 0; i < VMV_COUNTOF(events); i++)
 		if (*events[i])

@@ -20,6 +20,7 @@ struct vmv_keeper;
 struct vmv_monitor;
 struct vmv_rtnetlink;
 struct vmv_state;
+struct vmv_usage;
 
 #define VMV_AGENT_SUBSYS "agent"
 
@@ -47,6 +48,7 @@ struct vmv_agent {
 
 	struct event *signals[4];
 	struct vmv_health *health_checks;
+	struct vmv_usage *usage;
 	struct event *health, *watchdog;
 	struct event *stopping; /* steps of the shutdown */
 	struct event *done;	/* a channel is over: looked at outside its callbacks */

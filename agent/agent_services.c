@@ -6,6 +6,8 @@
 #include "reports/facts.h"
 #include "reports/state.h"
 
+#include <errno.h>
+
 /* -- services for commands -------------------------------------------------------------------- */
 
 static int service_fetch(void *agent, const struct vmv_ask *ask, vmv_view_cb *cb, void *arg)
@@ -13,6 +15,20 @@ static int service_fetch(void *agent, const struct vmv_ask *ask, vmv_view_cb *cb
 	struct vmv_agent *a = agent;
 
 	return vmv_keeper_ask(a->keeper, ask, cb, arg);
+}
+
+static int service_inquire(void *agent, const struct vmv_wish *wish, vmv_answer_cb *cb, void *arg)
+{
+	struct vmv_agent *a = agent;
+
+	return a->root.asker ? a->root.asker->fetch(a->root.asker, wish, cb, arg) : -ENOENT;
+}
+
+static const struct vmv_usage *service_usage(void *agent)
+{
+	const struct vmv_agent *a = agent;
+
+	return a->usage;
 }
 
 void vmv_agent_state(void *agent, struct vmv_state *ret)
@@ -73,6 +89,8 @@ const struct vmv_services vmv_agent_services = {
 	.renew = vmv_session_renew,
 	.health = vmv_agent_evaluate,
 	.state = vmv_agent_state,
+	.inquire = service_inquire,
+	.usage = service_usage,
 	.uptime_s = service_uptime_s,
 	.jobs = service_jobs,
 	.jobs_of = vmv_session_jobs_of,

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct event_base;
+struct vmv_asker;
 struct vmv_channel;
 struct vmv_clock;
 struct vmv_config;
@@ -25,6 +26,7 @@ struct vmv_session_env {
 	struct event_base *base;
 	const struct vmv_clock *clock;
 	struct vmv_keeper *keeper;
+	struct vmv_asker *asker;	 /* NULL: there is no helper */
 	const struct vmv_config *config; /* of the moment: a reload replaces it */
 	const char *vm_id;
 	const char *schema;

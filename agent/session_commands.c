@@ -3,6 +3,7 @@
 #include "agent/events.h"
 #include "agent/executor.h"
 #include "agent/keeper.h"
+#include "base/asker.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "commands/handlers.h"
@@ -274,16 +275,17 @@ void vmv_session_command(struct vmv_session *s, struct json_object *message, boo
 	}
 }
 
-/* Nobody calls back for it any more. */
+/* Whoever would still call back for it. */
 static void forget(struct vmv_session *s, struct vmv_request *req)
 {
 	vmv_keeper_forget(s->env->keeper, req);
 	vmv_executor_forget(s->env->executor, req);
+	if (s->env->asker)
+		s->env->asker->forget(s->env->asker, req);
 }
 
 void vmv_session_drop_requests(struct vmv_session *s)
 {
-	/* they live in the keeper's list, which is asked to forget them */
 	for (struct vmv_request *r; (r = s->requests);) {
 		s->requests = r->next;
 		forget(s, r);

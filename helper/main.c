@@ -22,6 +22,13 @@
 
 /* Sorted by name; tests/unit/test_helper.c holds us to it. */
 const struct vmv_question vmv_questions[] = {
+	{ .name = "service-status",
+	  .help = "State of one unit, as a command answers it.",
+	  .answer = vmv_answer_service_status },
+	{ .name = "services",
+	  .help = "State of all services, as a command answers it.",
+	  .answer = vmv_answer_services,
+	  .is_long = true },
 	{ .name = "statvfs",
 	  .help = "Size and use of the filesystem mounted there.",
 	  .answer = vmv_answer_statvfs },
@@ -130,7 +137,7 @@ static void print_help(FILE *out)
 		"a\nSOCK_SEQPACKET socket as standard input; one packet a question.\n\n",
 		out);
 	for (const struct vmv_question *q = vmv_questions; q->name; q++)
-		(void)fprintf(out, "  %-10s %s\n", q->name, q->help);
+		(void)fprintf(out, "  %-15s %s\n", q->name, q->help);
 }
 
 static bool is_asker(int fd)

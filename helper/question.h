@@ -26,6 +26,9 @@ extern const struct vmv_question vmv_questions[];
  * and free for ordinary users, then inodes and free inodes. statvfs(3). */
 int vmv_answer_statvfs(const char *argument, struct vmv_buf *ret);
 
+/* Formats: see the files of these. */
+int vmv_answer_services(const char *argument, struct vmv_buf *ret);
+int vmv_answer_service_status(const char *argument, struct vmv_buf *ret);
 int vmv_answer_units(const char *argument, struct vmv_buf *ret);
 int vmv_answer_users(const char *argument, struct vmv_buf *ret);
 

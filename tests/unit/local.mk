@@ -23,6 +23,7 @@ unit_tests = \
 	tests/unit/test_disk \
 	tests/unit/test_envelope \
 	tests/unit/test_domain \
+	tests/unit/test_disks \
 	tests/unit/test_facts \
 	tests/unit/test_fields \
 	tests/unit/test_files \
@@ -73,6 +74,7 @@ unit_tests = \
 	tests/unit/test_schema \
 	tests/unit/test_scripts \
 	tests/unit/test_service_action \
+	tests/unit/test_services \
 	tests/unit/test_settings \
 	tests/unit/test_show \
 	tests/unit/test_socket \
@@ -86,7 +88,9 @@ unit_tests = \
 	tests/unit/test_time \
 	tests/unit/test_tree \
 	tests/unit/test_units \
+	tests/unit/test_usage \
 	tests/unit/test_user \
+	tests/unit/test_users_list \
 	tests/unit/test_utf8 \
 	tests/unit/test_uuid \
 	tests/unit/test_virtual \
@@ -133,6 +137,16 @@ tests_unit_test_power_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
 tests_unit_test_power_LDADD = $(action_tests_LDADD)
 tests_unit_test_service_action_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
 tests_unit_test_service_action_LDADD = $(action_tests_LDADD)
+tests_unit_test_services_SOURCES = tests/unit/test_services.c \
+	helper/services.c $(fake_systemd)
+tests_unit_test_services_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
+tests_unit_test_services_LDADD = $(LDADD) $(LIBSYSTEMD_LIBS)
+# A systemd for end-to-end tests.
+fake_systemd = tests/lib/fake_systemd.c tests/lib/fake_systemd.h
+check_PROGRAMS += tests/e2e/fake-systemd
+tests_e2e_fake_systemd_SOURCES = tests/e2e/fake_systemd.c $(fake_systemd)
+tests_e2e_fake_systemd_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
+tests_e2e_fake_systemd_LDADD = base/libbase.a $(LIBSYSTEMD_LIBS)
 
 AM_CPPFLAGS += $(CHECK_CFLAGS) $(EVENT_CFLAGS) $(JSONC_CFLAGS)
 LDADD = tests/lib/libfixture.a host/libhost.a $(agent_libs) $(CHECK_LIBS)
