@@ -94,6 +94,10 @@
 #define VMV_ASK_ANSWER_MAX  (64 * VMV_KIB)   /* bytes; a longer one is -EFBIG */
 #define VMV_ASK_LONG_MAX    VMV_RESPONSE_MAX /* the same, of those that were fetched */
 #define VMV_ASK_IDLE_MS	    10000	     /* then a worker without work ends */
+#define VMV_ASK_FETCHERS    3		     /* processes for what is fetched, beside the others */
+#define VMV_ASK_FETCHED	    64		  /* different questions of it; a further one is -EBUSY */
+#define VMV_ASK_WAITERS	    1024	  /* for these; likewise */
+#define VMV_ASK_KEPT_BYTES  (4 * VMV_MIB) /* of their answers; the one unused for longest goes */
 
 #define VMV_ASK_QUESTION_MAX (8 * VMV_KIB) /* bytes; a longer one is -EINVAL */
 

@@ -1,4 +1,7 @@
 noinst_LIBRARIES += exec/libexec.a
 exec_libexec_a_SOURCES = \
-	exec/asker.c exec/asker.h
+	exec/asker.c exec/asker.h \
+	exec/due.h \
+	exec/spawn.c exec/spawn.h \
+	exec/workers.c exec/workers.h
 exec_libexec_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS)

@@ -59,6 +59,7 @@ unit_tests = \
 	tests/unit/test_settings \
 	tests/unit/test_show \
 	tests/unit/test_socket \
+	tests/unit/test_spawn \
 	tests/unit/test_spec \
 	tests/unit/test_state \
 	tests/unit/test_systemd \
