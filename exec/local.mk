@@ -1,6 +1,7 @@
 noinst_LIBRARIES += exec/libexec.a
 exec_libexec_a_SOURCES = \
 	exec/asker.c exec/asker.h \
+	exec/capture.c exec/capture.h \
 	exec/due.h \
 	exec/spawn.c exec/spawn.h \
 	exec/workers.c exec/workers.h

@@ -20,6 +20,8 @@
 
 /* Sorted by name; tests/unit/test_helper.c holds us to it. */
 const struct vmv_question vmv_questions[] = {
+	{ "software", "What is installed, and what could be.", vmv_answer_software },
+	{ "software-stamp", "Changes when that may have changed.", vmv_answer_software_stamp },
 	{ "statvfs", "Size and use of the filesystem mounted there.", vmv_answer_statvfs },
 	{ "units", "State of the service manager, failed units and those named.",
 	  vmv_answer_units },

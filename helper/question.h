@@ -20,6 +20,10 @@ extern const struct vmv_question vmv_questions[];
  * and free for ordinary users, then inodes and free inodes. statvfs(3). */
 int vmv_answer_statvfs(const char *argument, struct vmv_buf *ret);
 
+/* helper/software.c */
+int vmv_answer_software(const char *argument, struct vmv_buf *ret);
+int vmv_answer_software_stamp(const char *argument, struct vmv_buf *ret);
+
 int vmv_answer_units(const char *argument, struct vmv_buf *ret);
 int vmv_answer_users(const char *argument, struct vmv_buf *ret);
 
