@@ -2,7 +2,7 @@
 
 #include "agent/events.h"
 #include "agent/keeper.h"
-#include "agent/notify.h"
+#include "base/notify.h"
 #include "agent/state.h"
 #include "base/cleanup.h"
 #include "base/err.h"

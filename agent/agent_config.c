@@ -1,7 +1,7 @@
 #include "agent/agent_impl.h"
 
 #include "agent/events.h"
-#include "agent/notify.h"
+#include "base/notify.h"
 #include "agent/options.h"
 #include "base/cleanup.h"
 #include "base/err.h"

@@ -2,7 +2,7 @@
 
 #include "agent/events.h"
 #include "agent/keeper.h"
-#include "agent/notify.h"
+#include "base/notify.h"
 #include "base/log.h"
 #include "reports/facts.h"
 #include "reports/health.h"

@@ -3,7 +3,7 @@
 #define VMV_AGENT_IMPL_H
 
 #include "agent/agent.h"
-#include "agent/identity.h"
+#include "config/identity.h"
 #include "agent/session.h"
 #include "config/settings.h"
 #include "base/clock.h"

@@ -4,6 +4,7 @@
 #include "agent/state.h"
 #include "collectors/agent.h"
 #include "reports/facts.h"
+#include "reports/health.h"
 #include "reports/state.h"
 
 /* -- services for commands -------------------------------------------------------------------- */
@@ -26,6 +27,21 @@ void vmv_agent_state(void *agent, struct vmv_state *ret)
 	ret->facts = vmv_keeper_facts(a->keeper);
 	ret->resets = vmv_keeper_resets(a->keeper);
 	vmv_state_collect(a->sessions, a->n_sessions, ret);
+}
+
+static uint32_t service_packages_age_ms(void *agent)
+{
+	const struct vmv_agent *a = agent;
+
+	return (uint32_t)(a->config->packages_age_min * 60000);
+}
+
+static void service_note_updates(void *agent, uint64_t security, uint64_t age_ms)
+{
+	struct vmv_agent *a = agent;
+
+	vmv_health_note_updates(a->health_checks, security,
+				vmv_real_ms(a->clock) - (int64_t)age_ms);
 }
 
 static uint64_t service_uptime_s(void *agent)
@@ -52,6 +68,8 @@ const struct vmv_services vmv_agent_services = {
 	.renew = vmv_session_renew,
 	.health = vmv_agent_evaluate,
 	.state = vmv_agent_state,
+	.packages_age_ms = service_packages_age_ms,
+	.note_updates = service_note_updates,
 	.uptime_s = service_uptime_s,
 	.jobs = service_jobs,
 };

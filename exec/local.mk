@@ -3,6 +3,7 @@ exec_libexec_a_SOURCES = \
 	exec/asker.c exec/asker.h \
 	exec/capture.c exec/capture.h \
 	exec/due.h \
+	exec/link.c exec/link.h \
 	exec/spawn.c exec/spawn.h \
 	exec/workers.c exec/workers.h
 exec_libexec_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS)

@@ -6,7 +6,7 @@ execd_libexecd_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(JSONC_CFLAGS) \
 	-DVMV_JOB_PATH='"$(pkglibexecdir)/vmvitals-job"'
 
 execd_libs = execd/libexecd.a config/libconfig.a exec/libexec.a commands/libtable.a \
-	reports/libreports.a virtio/libvirtio.a proto/libproto.a base/libbase.a \
+	reports/libreports.a collectors/libcollectors.a virtio/libvirtio.a proto/libproto.a base/libbase.a \
 	$(EVENT_LIBS) $(JSONC_LIBS) $(NETTLE_LIBS) $(INIH_LIBS) -lm
 
 pkglibexec_PROGRAMS += vmvitals-execd

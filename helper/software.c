@@ -122,7 +122,10 @@ static int answer_topic(size_t topic, const char *operand, struct vmv_buf *ret)
 		r = vmv_inventory_load(&s.look, &s.inventory);
 	if (r == 0)
 		r = topics[topic].answer(&s);
-	return r < 0 ? r : write_answer(&s, ret);
+	if (r == 0)
+		r = write_answer(&s, ret);
+	/* of the agent's it would mean that there is no helper */
+	return r == -ENOENT ? -EIO : r;
 }
 
 int vmv_answer_software(const char *argument, struct vmv_buf *ret)

@@ -22,7 +22,7 @@ allow watch base
 allow packages base
 allow reports base collectors exec proto virtio watch
 allow commands reports base collectors exec proto virtio watch
-allow config commands base virtio
+allow config commands base collectors virtio
 allow agent config commands reports base collectors exec proto virtio watch
 allow execd config commands reports base exec proto
 allow job commands reports base exec proto packages
