@@ -1,7 +1,6 @@
 noinst_LIBRARIES += exec/libexec.a
 exec_libexec_a_SOURCES = \
 	exec/asker.c exec/asker.h \
-	exec/capture.c exec/capture.h \
 	exec/due.h \
 	exec/link.c exec/link.h \
 	exec/spawn.c exec/spawn.h \
