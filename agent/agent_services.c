@@ -4,6 +4,7 @@
 #include "agent/state.h"
 #include "collectors/agent.h"
 #include "reports/facts.h"
+#include "reports/health.h"
 #include "reports/state.h"
 
 #include <errno.h>
@@ -44,6 +45,21 @@ void vmv_agent_state(void *agent, struct vmv_state *ret)
 	vmv_state_collect(a->sessions, a->n_sessions, ret);
 }
 
+static uint32_t service_packages_age_ms(void *agent)
+{
+	const struct vmv_agent *a = agent;
+
+	return (uint32_t)(a->config->packages_age_min * 60000);
+}
+
+static void service_note_updates(void *agent, uint64_t security, uint64_t age_ms)
+{
+	struct vmv_agent *a = agent;
+
+	vmv_health_note_updates(a->health_checks, security,
+				vmv_real_ms(a->clock) - (int64_t)age_ms);
+}
+
 static uint64_t service_uptime_s(void *agent)
 {
 	struct vmv_agent *a = agent;
@@ -75,13 +91,6 @@ bool vmv_agent_is_frozen(void *agent)
 	return state.is_frozen;
 }
 
-static uint32_t service_packages_age_ms(void *agent)
-{
-	const struct vmv_agent *a = agent;
-
-	return (uint32_t)(a->config->packages_age_min * 60000);
-}
-
 const struct vmv_services vmv_agent_services = {
 	.fetch = service_fetch,
 	.hello = vmv_session_hello,
@@ -91,6 +100,7 @@ const struct vmv_services vmv_agent_services = {
 	.state = vmv_agent_state,
 	.inquire = service_inquire,
 	.usage = service_usage,
+	.note_updates = service_note_updates,
 	.uptime_s = service_uptime_s,
 	.jobs = service_jobs,
 	.jobs_of = vmv_session_jobs_of,

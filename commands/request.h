@@ -68,6 +68,9 @@ struct vmv_services {
 	/* Asks the helper; as fetch of base/asker.h. -ENOENT: there is none. */
 	int (*inquire)(void *agent, const struct vmv_wish *wish, vmv_answer_cb *cb, void *arg);
 	uint32_t (*packages_age_ms)(void *agent); /* [cache] packages */
+	/* A list of updates was made so long ago: so many are for security, VMV_UNSET: nobody
+	 * knows. For the health check. May be NULL. */
+	void (*note_updates)(void *agent, uint64_t security, uint64_t age_ms);
 	/* op: "status" or "cancel"; job NULL: all. Calls back once. Returns 0, or -ENOTCONN (no
 	 * executor), -ENOMEM (then it does not call back). */
 	int (*jobs_of)(struct vmv_request *req, const char *op, const char *job, vmv_jobs_cb *cb);

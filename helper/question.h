@@ -29,6 +29,11 @@ int vmv_answer_statvfs(const char *argument, struct vmv_buf *ret);
 /* Formats: see the files of these. */
 int vmv_answer_services(const char *argument, struct vmv_buf *ret);
 int vmv_answer_service_status(const char *argument, struct vmv_buf *ret);
+
+/* helper/software.c */
+int vmv_answer_software(const char *argument, struct vmv_buf *ret);
+int vmv_answer_software_stamp(const char *argument, struct vmv_buf *ret);
+
 int vmv_answer_units(const char *argument, struct vmv_buf *ret);
 int vmv_answer_users(const char *argument, struct vmv_buf *ret);
 

@@ -59,6 +59,10 @@ unit_tests = \
 	tests/unit/test_options \
 	tests/unit/test_os \
 	tests/unit/test_outq \
+	tests/unit/test_packages_command \
+	tests/unit/test_packages_inventory \
+	tests/unit/test_packages_job \
+	tests/unit/test_packages_parse \
 	tests/unit/test_parts \
 	tests/unit/test_poll \
 	tests/unit/test_port \
@@ -116,6 +120,10 @@ tests_unit_test_counters_LDADD = execd/libexecd.a $(LDADD)
 tests_unit_test_envelope_LDADD = execd/libexecd.a $(LDADD)
 tests_unit_test_keyring_LDADD = execd/libexecd.a $(LDADD)
 tests_unit_test_nonces_LDADD = execd/libexecd.a $(LDADD)
+# Of the agent's libraries none needs these.
+tests_unit_test_packages_inventory_LDADD = packages/libpackages.a $(LDADD)
+tests_unit_test_packages_parse_LDADD = packages/libpackages.a $(LDADD)
+tests_unit_test_packages_job_LDADD = $(job_libs) $(LDADD)
 
 # The helper is a program of its own: what answers is compiled in here.
 tests_unit_test_units_SOURCES = tests/unit/test_units.c \
