@@ -75,17 +75,17 @@ static int read_file(const char *path, struct vmv_buf *ret, struct vmv_err *err)
 	ssize_t n = 0;
 
 	if (fd < 0)
-		return vmv_fail(err, VMV_E_RANGE, errno, "cannot open '%.200s': %s", path,
+		return vmv_fail(err, VMV_E_RANGE, EINVAL, "cannot open '%.200s': %s", path,
 				strerror(errno));
 	while ((n = read(fd, piece, sizeof(piece))) > 0 || (n < 0 && errno == EINTR)) {
 		int r = n > 0 ? vmv_buf_add(ret, piece, (size_t)n) : 0;
 
 		if (r < 0)
-			return vmv_fail(err, VMV_E_RANGE, -r, "cannot read '%.200s': %s", path,
+			return vmv_fail(err, VMV_E_RANGE, EINVAL, "cannot read '%.200s': %s", path,
 					r == -EFBIG ? "it is too long" : strerror(-r));
 	}
 	if (n < 0)
-		return vmv_fail(err, VMV_E_RANGE, errno, "cannot read '%.200s': %s", path,
+		return vmv_fail(err, VMV_E_RANGE, EINVAL, "cannot read '%.200s': %s", path,
 				strerror(errno));
 	return 0;
 }

@@ -11,8 +11,8 @@ struct vmv_jw;
 /* Writes each argument that the words name as a member into w, an object that is open. A list is
  * comma separated, or its key comes again and again; a member of a map is key.name=value; base64
  * is @FILE, or base64 already; of a text, key@=FILE is what the file holds, without a last LF.
- * Returns 0, or negative errno with err set: VMV_E_RANGE the words are wrong, VMV_E_IO a file
- * cannot be read. Limits are for vmv_message_finish to check. */
+ * Returns 0, or negative errno with err set: -EINVAL (VMV_E_RANGE) the words are wrong, or a file
+ * cannot be read; -ENOMEM. Limits are for vmv_message_finish to check. */
 int vmv_arguments_write(const struct vmv_command *c, char *const *words, size_t n, struct vmv_jw *w,
 			struct vmv_err *err);
 

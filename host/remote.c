@@ -23,12 +23,20 @@
 static int open_signer(const struct vmv_cli *cli, struct vmv_signer **ret, struct vmv_err *err)
 {
 	const struct vmv_options *o = cli->options;
+	struct vmv_err why = { 0 };
+	int r;
 
 	if (!o->key && !o->secret)
 		return 0;
 	if (o->key && o->secret)
 		return vmv_fail(err, VMV_E_RANGE, EINVAL, "--key and --secret exclude each other");
-	return vmv_signer_open(ret, o->key, o->secret, err);
+	r = vmv_signer_open(ret, o->key, o->secret, &why);
+	if (r == 0 || r == -ENOMEM || why.code == VMV_E_DENIED) {
+		*err = why;
+		return r;
+	}
+	/* a file that is not there, or holds something else, is a mistake in the command line */
+	return vmv_fail(err, VMV_E_RANGE, EINVAL, "%s", why.msg);
 }
 
 int vmv_remote_open(const struct vmv_cli *cli, struct vmv_remote *ret, struct vmv_err *err)

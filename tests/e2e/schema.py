@@ -238,7 +238,7 @@ FIELD = members({"name": METRIC, "kind": KIND, "unit": UNIT, "help": SENTENCE, "
 ARGUMENT = members({"name": LABEL, "type": one_of("int", "num", "str", "bool", "str[]"), "default": anything,
                     "required": boolean, "help": SENTENCE})
 
-ACTION = members({"level": one_of("monitor", "operate", "full"), "by": one_of("agent", "executor", "nobody"),
+ACTION = members({"level": one_of("monitor", "operate", "full"), "by": one_of("agent", "helper", "executor", "nobody"),
                   "help": SENTENCE, "enabled": boolean, "disabled_by": null_or(text(1, 255)),
                   "arguments": array(ARGUMENT, 0, 8)})
 
