@@ -1,6 +1,7 @@
 pkglibexec_PROGRAMS += vmvitals-helper
 vmvitals_helper_SOURCES = \
 	helper/main.c helper/question.h \
+	helper/serve.c \
 	helper/statvfs.c \
 	helper/bus.c helper/bus.h \
 	helper/units.c \

@@ -57,6 +57,7 @@ unit_tests = \
 	tests/unit/test_route \
 	tests/unit/test_samples \
 	tests/unit/test_schema \
+	tests/unit/test_serve \
 	tests/unit/test_settings \
 	tests/unit/test_show \
 	tests/unit/test_socket \
@@ -91,6 +92,7 @@ tests_unit_test_walk_SOURCES = tests/unit/test_walk.c $(warp)
 EXTRA_tests_unit_test_helper_DEPENDENCIES = vmvitals-helper$(EXEEXT)
 
 # The helper is a program of its own: what answers is compiled in here.
+tests_unit_test_serve_SOURCES = tests/unit/test_serve.c helper/serve.c
 tests_unit_test_units_SOURCES = tests/unit/test_units.c \
 	helper/bus.c helper/units.c helper/users.c
 tests_unit_test_units_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
