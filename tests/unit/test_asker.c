@@ -1422,6 +1422,7 @@ START_TEST(an_agent_without_work_is_not_woken)
 	(void)event_base_loopexit(base, &a_while);
 	(void)event_base_dispatch(base);
 	ck_assert_uint_lt(n_looks, 30);
+	vmv_ask_pool_asker(pool)->forget(vmv_ask_pool_asker(pool), &g);
 }
 END_TEST
 
