@@ -1,7 +1,9 @@
 #include "agent/agent_impl.h"
 
+#include "agent/executor.h"
 #include "agent/keeper.h"
 #include "agent/state.h"
+#include "base/freeze.h"
 #include "collectors/agent.h"
 #include "reports/facts.h"
 #include "reports/health.h"
@@ -79,8 +81,18 @@ static unsigned service_jobs(void *agent)
 
 void vmv_agent_freeze_state(void *agent, struct vmv_freeze_state *ret)
 {
-	(void)agent;
+	const struct vmv_agent *a = agent;
+	struct vmv_freeze_record r;
+	uint64_t now_ms = vmv_agent_now_ms(a);
+
 	*ret = (struct vmv_freeze_state){ .is_frozen = false };
+	if (vmv_freeze_read(vmv_executor_dir(a->executor), &r) < 0)
+		return;
+	*ret = (struct vmv_freeze_state){
+		.is_frozen = true,
+		.since_real_ms = r.since_real_ms,
+		.thaw_in_ms = r.thaw_at_ms > now_ms ? r.thaw_at_ms - now_ms : 0,
+	};
 }
 
 bool vmv_agent_is_frozen(void *agent)

@@ -25,7 +25,7 @@ struct question {
 
 struct vmv_executor {
 	struct event_base *base;
-	char *path;
+	char *path, *dir; /* owned */
 	vmv_executor_notice_cb *on_notice;
 	void *arg;
 	struct vmv_link *link; /* NULL: not connected */
@@ -314,6 +314,23 @@ void vmv_executor_forget(struct vmv_executor *x, const void *arg)
 /* -- life ---------------------------------------------------------------------------------------
  */
 
+static int take_path(struct vmv_executor *x, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *copy = strdup(path), *dir = strndup(path, slash ? (size_t)(slash - path) : 0);
+
+	if (!copy || !dir) {
+		free(copy);
+		free(dir);
+		return -ENOMEM;
+	}
+	free(x->path);
+	free(x->dir);
+	x->path = copy;
+	x->dir = dir;
+	return 0;
+}
+
 struct vmv_executor *vmv_executor_new(struct event_base *base, const char *path,
 				      vmv_executor_notice_cb *on_notice, void *arg)
 {
@@ -324,8 +341,7 @@ struct vmv_executor *vmv_executor_new(struct event_base *base, const char *path,
 	x->base = base;
 	x->on_notice = on_notice;
 	x->arg = arg;
-	x->path = strdup(path);
-	if (!x->path) {
+	if (take_path(x, path) < 0) {
 		vmv_executor_free(x);
 		return NULL;
 	}
@@ -342,20 +358,19 @@ void vmv_executor_free(struct vmv_executor *x)
 		question_free(q);
 	}
 	free(x->path);
+	free(x->dir);
 	free(x);
+}
+
+const char *vmv_executor_dir(const struct vmv_executor *x)
+{
+	return x->dir;
 }
 
 int vmv_executor_set_path(struct vmv_executor *x, const char *path)
 {
-	char *copy;
-
 	if (strcmp(path, x->path) == 0)
 		return 0;
-	copy = strdup(path);
-	if (!copy)
-		return -ENOMEM;
-	free(x->path);
-	x->path = copy;
 	x->was_refused = false;
-	return 0;
+	return take_path(x, path);
 }

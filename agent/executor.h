@@ -31,6 +31,10 @@ struct vmv_executor *vmv_executor_new(struct event_base *base, const char *path,
 				      vmv_executor_notice_cb *on_notice, void *arg);
 void vmv_executor_free(struct vmv_executor *x);
 
+/* The folder of its socket, where it also says whether filesystems are frozen; "": none. Borrowed
+ * until the path changes. */
+const char *vmv_executor_dir(const struct vmv_executor *x);
+
 /* Another path. Returns 0 or -ENOMEM. */
 int vmv_executor_set_path(struct vmv_executor *x, const char *path);
 

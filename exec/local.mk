@@ -9,7 +9,7 @@ exec_libexec_a_SOURCES = \
 	exec/fetcher.c exec/fetcher.h \
 	exec/job.c exec/job.h \
 	exec/kin.c exec/kin.h \
-	exec/leftover.h \
+	exec/leftover.c exec/leftover.h \
 	exec/link.c exec/link.h \
 	exec/memfd.c exec/memfd.h \
 	exec/spawn.c exec/spawn.h \

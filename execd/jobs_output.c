@@ -34,10 +34,14 @@ static void send_output(struct entry *e, int stream, const char *data, size_t le
 	vmv_jw_str(&w, "id", e->id);
 	vmv_jw_str(&w, "stream", stream == 1 ? "stdout" : "stderr");
 	vmv_jw_u64(&w, "seq", ++e->seq);
-	if (e->is_binary)
-		vmv_base64_write(&w, "data", data, len);
-	else
+	if (e->is_binary) {
+		char text[VMV_BASE64_LEN(VMV_STREAM_CHUNK) + 1];
+
+		vmv_base64(data, len, text);
+		vmv_jw_str(&w, "data", text);
+	} else {
 		vmv_jw_bytes(&w, "data", data, len);
+	}
 	if (w.is_lossy)
 		vmv_jw_bool(&w, "lossy", true);
 	if (e->is_binary)

@@ -1,11 +1,11 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "exec/link.h"
+#include "execd/counters.h"
 #include "execd/execd_impl.h"
 #include "execd/jobs.h"
 #include "execd/keyring.h"
 #include "execd/scriptq.h"
-#include "execd/secret.h"
 #include "execd/sessions.h"
 #include "proto/json_read.h"
 #include "proto/json_write.h"
@@ -88,7 +88,7 @@ static void write_keys(struct vmv_jw *w, const struct vmv_keyring *keys)
 /* What the handshake may say of us. */
 static void write_capabilities(struct vmv_jw *w, const struct vmv_execd *e)
 {
-	bool has_v1 = vmv_secret_text(e->secret, NULL) && e->config->accept_v1;
+	bool has_v1 = e->secret && e->config->accept_v1;
 	bool has_v2 = vmv_keyring_count(e->keyring) > 0;
 	struct vmv_policy policy;
 	struct vmv_err err;
@@ -140,8 +140,7 @@ static void on_session_open(struct vmv_peer *p, struct json_object *message)
 	vmv_jw_str(&w, "vm_id", e->vm_id);
 	vmv_jw_str(&w, "level", vmv_level_name((enum vmv_level)e->config->policy_level));
 	vmv_jw_bool(&w, "can_verify",
-		    vmv_keyring_count(e->keyring) > 0 ||
-			    (vmv_secret_text(e->secret, NULL) && e->config->accept_v1));
+		    vmv_keyring_count(e->keyring) > 0 || (e->secret && e->config->accept_v1));
 	write_capabilities(&w, e);
 	write_keys(&w, e->keyring);
 	vmv_jw_close(&w);

@@ -7,7 +7,6 @@
 #include "execd/nonces.h"
 #include "execd/reply.h"
 #include "execd/scriptq.h"
-#include "execd/secret.h"
 #include "execd/sessions.h"
 #include "proto/envelope.h"
 #include "proto/json_read.h"
@@ -32,7 +31,7 @@ static int use_nonce(void *arg, const char *nonce, size_t len, int64_t keep_unti
 {
 	struct vmv_execd *e = arg;
 
-	return vmv_nonces_use(e->nonces, nonce, len, keep_until_real_ms, vmv_real_ms(e->clock));
+	return vmv_nonces_use(e->nonces, nonce, len, keep_until_real_ms);
 }
 
 static int use_counter(void *arg, const char *key, const char *session, int64_t counter,
@@ -40,17 +39,15 @@ static int use_counter(void *arg, const char *key, const char *session, int64_t 
 {
 	struct vmv_execd *e = arg;
 
-	return vmv_counters_use(e->counters, key, session, counter, ret_last);
+	return vmv_counters_use(e->counters, session, key, counter, ret_last);
 }
 
 static int verify(struct vmv_execd *e, const struct vmv_return *from, struct json_object *message,
 		  struct json_object **ret_payload, struct vmv_verdict *verdict,
 		  struct vmv_err *err)
 {
-	size_t len = 0;
-	const char *secret = vmv_secret_text(e->secret, &len);
 	const struct vmv_verifier v = {
-		.secret = { secret, len },
+		.secret = { e->secret, e->secret ? strlen(e->secret) : 0 },
 		.accepts_v1 = e->config->accept_v1,
 		.has_keys = vmv_keyring_count(e->keyring) > 0,
 		.vm_id = e->vm_id,

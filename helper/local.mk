@@ -6,6 +6,7 @@ vmvitals_helper_SOURCES = \
 	helper/software_list.c \
 	helper/software_run.c \
 	helper/software_updates.c \
+	helper/serve.c \
 	helper/statvfs.c \
 	helper/units.c \
 	helper/users.c

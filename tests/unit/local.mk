@@ -79,6 +79,7 @@ unit_tests = \
 	tests/unit/test_scripts \
 	tests/unit/test_service_action \
 	tests/unit/test_services \
+	tests/unit/test_serve \
 	tests/unit/test_settings \
 	tests/unit/test_show \
 	tests/unit/test_socket \
@@ -126,6 +127,7 @@ tests_unit_test_packages_parse_LDADD = packages/libpackages.a $(LDADD)
 tests_unit_test_packages_job_LDADD = $(job_libs) $(LDADD)
 
 # The helper is a program of its own: what answers is compiled in here.
+tests_unit_test_serve_SOURCES = tests/unit/test_serve.c helper/serve.c
 tests_unit_test_units_SOURCES = tests/unit/test_units.c \
 	helper/units.c helper/users.c
 tests_unit_test_units_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
