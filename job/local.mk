@@ -11,7 +11,9 @@ job_libjob_a_SOURCES = \
 	job/hostname.c \
 	job/kill.c \
 	job/package.c \
+	job/margin.h \
 	job/power.c \
+	job/program.c job/program.h \
 	job/service.c \
 	job/trim.c
 job_libjob_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS) $(LIBSYSTEMD_CFLAGS)
