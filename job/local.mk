@@ -20,9 +20,11 @@ job_libjob_a_SOURCES = \
 	job/hostname.c \
 	job/kill.c \
 	job/launch.c job/launch.h \
+	job/margin.h \
 	job/package.c \
 	job/points.c job/points.h \
 	job/power.c \
+	job/program.c job/program.h \
 	job/service.c \
 	job/tool.c job/tool.h \
 	job/tree.c job/tree.h \

@@ -6,6 +6,7 @@ if ENABLE_TESTS
 check_LIBRARIES += tests/lib/libfixture.a
 tests_lib_libfixture_a_SOURCES = tests/lib/fixture.c tests/lib/fixture.h \
 	tests/lib/action.h \
+	tests/lib/bus.h \
 	tests/lib/fake_asker.h \
 	tests/lib/guest.c tests/lib/guest.h
 tests_lib_libfixture_a_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
