@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "exec/due.h"
+#include "exec/fetcher.h"
 #include "exec/workers.h"
 
 #include <errno.h>
@@ -40,6 +41,7 @@ struct vmv_ask_pool {
 	void *arg;
 	char *helper;
 	struct vmv_workers *workers;
+	struct vmv_fetcher *fetcher;
 
 	struct question *questions[VMV_ASK_QUESTIONS];
 	size_t n_questions;
@@ -201,6 +203,10 @@ static void on_ended(void *arg, struct vmv_work *w, enum vmv_work_end how, int r
 	struct vmv_ask_pool *p = arg;
 	struct question *q = (struct question *)w;
 
+	if (w->class == VMV_WORK_SLOW) {
+		vmv_fetcher_ended(p->fetcher, w, how, result, answer);
+		return;
+	}
 	p->has_news = true;
 	if (how == VMV_WORK_REFUSED) /* asked again, it gets the reason */
 		return;
@@ -229,10 +235,18 @@ static void on_late(void *arg, struct vmv_work *w)
 
 /* -- time -------------------------------------------------------------------------------- */
 
+static uint64_t next_due(const struct vmv_ask_pool *p, uint64_t now)
+{
+	uint64_t workers = vmv_workers_next_due(p->workers, now);
+	uint64_t fetcher = vmv_fetcher_next_due(p->fetcher, now);
+
+	return workers < fetcher ? workers : fetcher;
+}
+
 static void arm(struct vmv_ask_pool *p)
 {
 	uint64_t now = now_ms(p);
-	uint64_t due = vmv_workers_next_due(p->workers, now);
+	uint64_t due = next_due(p, now);
 	uint64_t ms = due - now;
 	struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
 			      .tv_usec = (suseconds_t)(ms % 1000) * 1000 };
@@ -259,6 +273,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	vmv_workers_tick(p->workers, now);
+	vmv_fetcher_tick(p->fetcher, now);
 	forget_old(p, now);
 	arm(p);
 	wake(p);
@@ -291,11 +306,15 @@ static int submit(struct vmv_ask_pool *p, struct question *q, uint64_t now)
 	return r == 0 ? -EAGAIN : r;
 }
 
+static struct vmv_ask_pool *pool_of(struct vmv_asker *self)
+{
+	return (struct vmv_ask_pool *)((char *)self - offsetof(struct vmv_ask_pool, asker));
+}
+
 static int ask(struct vmv_asker *self, const char *text, uint32_t max_age_ms, const char **ret_text,
 	       uint64_t *ret_age_ms)
 {
-	struct vmv_ask_pool *p =
-		(struct vmv_ask_pool *)((char *)self - offsetof(struct vmv_ask_pool, asker));
+	struct vmv_ask_pool *p = pool_of(self);
 	uint64_t now = now_ms(p);
 	struct question *q;
 	int r = find_question(p, text, &q);
@@ -316,6 +335,20 @@ static int ask(struct vmv_asker *self, const char *text, uint32_t max_age_ms, co
 	return q->is_stuck ? -ETIMEDOUT : r;
 }
 
+static int fetch(struct vmv_asker *self, const struct vmv_wish *wish, vmv_answer_cb *cb, void *arg)
+{
+	struct vmv_ask_pool *p = pool_of(self);
+	int r = vmv_fetcher_fetch(p->fetcher, wish, cb, arg);
+
+	arm(p);
+	return r;
+}
+
+static void forget(struct vmv_asker *self, void *arg)
+{
+	vmv_fetcher_forget(pool_of(self)->fetcher, arg);
+}
+
 /* -- life -------------------------------------------------------------------------------- */
 
 struct vmv_ask_pool *vmv_ask_pool_new(struct event_base *base, const struct vmv_clock *clock,
@@ -326,7 +359,7 @@ struct vmv_ask_pool *vmv_ask_pool_new(struct event_base *base, const struct vmv_
 
 	if (!p)
 		return NULL;
-	p->asker.ask = ask;
+	p->asker = (struct vmv_asker){ .ask = ask, .fetch = fetch, .forget = forget };
 	p->clock = clock;
 	p->calls = calls;
 	p->arg = arg;
@@ -334,7 +367,9 @@ struct vmv_ask_pool *vmv_ask_pool_new(struct event_base *base, const struct vmv_
 	p->timer = event_new(base, -1, 0, on_timer, p);
 	if (p->helper)
 		p->workers = vmv_workers_new(base, clock, p->helper, &worker_calls, p);
-	if (!p->workers || !p->timer) {
+	if (p->workers)
+		p->fetcher = vmv_fetcher_new(base, clock, p->workers);
+	if (!p->fetcher || !p->timer) {
 		vmv_ask_pool_free(p);
 		return NULL;
 	}
@@ -345,7 +380,9 @@ void vmv_ask_pool_free(struct vmv_ask_pool *p)
 {
 	if (!p)
 		return;
+	vmv_fetcher_cancel(p->fetcher);
 	vmv_workers_free(p->workers);
+	vmv_fetcher_free(p->fetcher);
 	for (size_t i = 0; i < p->n_questions; i++)
 		question_free(p->questions[i]);
 	if (p->timer)

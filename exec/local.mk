@@ -1,7 +1,9 @@
 noinst_LIBRARIES += exec/libexec.a
 exec_libexec_a_SOURCES = \
 	exec/asker.c exec/asker.h \
+	exec/child.c exec/child.h \
 	exec/due.h \
+	exec/fetcher.c exec/fetcher.h \
 	exec/link.c exec/link.h \
 	exec/spawn.c exec/spawn.h \
 	exec/workers.c exec/workers.h

@@ -12,21 +12,33 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #define GOOD	    "ok\n"
+#define PART	    "more\n"
 #define KEPT_BUFFER 4096 /* bytes that stay allocated between questions */
 
 /* Sorted by name; tests/unit/test_helper.c holds us to it. */
 const struct vmv_question vmv_questions[] = {
-	{ "software", "What is installed, and what could be.", vmv_answer_software },
-	{ "software-stamp", "Changes when that may have changed.", vmv_answer_software_stamp },
-	{ "statvfs", "Size and use of the filesystem mounted there.", vmv_answer_statvfs },
-	{ "units", "State of the service manager, failed units and those named.",
-	  vmv_answer_units },
-	{ "users", "Sessions that the login manager knows.", vmv_answer_users },
-	{ NULL, NULL, NULL },
+	{ .name = "software",
+	  .help = "What is installed, and what could be.",
+	  .answer = vmv_answer_software,
+	  .is_long = true },
+	{ .name = "software-stamp",
+	  .help = "Changes when that may have changed.",
+	  .answer = vmv_answer_software_stamp },
+	{ .name = "statvfs",
+	  .help = "Size and use of the filesystem mounted there.",
+	  .answer = vmv_answer_statvfs },
+	{ .name = "units",
+	  .help = "State of the service manager, failed units and those named.",
+	  .answer = vmv_answer_units },
+	{ .name = "users",
+	  .help = "Sessions that the login manager knows.",
+	  .answer = vmv_answer_users },
+	{ 0 },
 };
 
 static const struct vmv_question *find_question(const char *text, size_t len)
@@ -41,23 +53,45 @@ static int answer(const char *question, struct vmv_buf *ret)
 {
 	size_t len = strcspn(question, " ");
 	const struct vmv_question *q = find_question(question, len);
-	int r = vmv_buf_add(ret, GOOD, strlen(GOOD));
 
 	if (!q)
 		return -EINVAL;
-	return r < 0 ? r : q->answer(question + len + (question[len] == ' '), ret);
+	ret->max = q->is_long ? VMV_ASK_LONG_MAX : VMV_ASK_ANSWER_MAX;
+	return q->answer(question + len + (question[len] == ' '), ret);
 }
 
-/* Returns false when nobody is there any more to answer to. */
+/* One packet: a word and text. Returns false when nobody is there any more to answer to. */
+static bool send_part(int fd, const char *word, char *text, size_t len)
+{
+	char head[sizeof(PART)];
+	struct iovec parts[] = {
+		{ .iov_base = head, .iov_len = strlen(word) },
+		{ .iov_base = text, .iov_len = len },
+	};
+	const struct msghdr m = { .msg_iov = parts, .msg_iovlen = 2 };
+	ssize_t n;
+
+	memcpy(head, word, strlen(word));
+	do {
+		n = sendmsg(fd, &m, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	return n >= 0;
+}
+
+/* Likewise. */
 static bool reply(int fd, int r, const struct vmv_buf *b)
 {
 	char error[32];
-	int len;
+	size_t sent = 0;
 
-	if (r == 0)
-		return send(fd, b->data, b->len, MSG_NOSIGNAL) >= 0;
-	len = snprintf(error, sizeof(error), "error %d", -r);
-	return send(fd, error, (size_t)len, MSG_NOSIGNAL) >= 0;
+	if (r < 0) {
+		(void)snprintf(error, sizeof(error), "error %d", -r);
+		return send_part(fd, "", error, strlen(error));
+	}
+	for (; b->len - sent > VMV_ASK_ANSWER_MAX; sent += VMV_ASK_ANSWER_MAX)
+		if (!send_part(fd, PART, b->data + sent, VMV_ASK_ANSWER_MAX))
+			return false;
+	return send_part(fd, GOOD, b->len > 0 ? b->data + sent : NULL, b->len - sent);
 }
 
 /* The next question. Returns its length, which is over cap - 1 for one that was cut; 0 at the end.
@@ -76,7 +110,7 @@ static ssize_t next_question(int fd, char *buf, size_t cap)
 
 static int serve(int fd)
 {
-	struct vmv_buf b = { .max = strlen(GOOD) + VMV_ASK_ANSWER_MAX };
+	struct vmv_buf b = { 0 };
 	char question[VMV_ASK_QUESTION_MAX + 1];
 	bool goes_on = true;
 	ssize_t n;

@@ -8,6 +8,7 @@ unit_tests = \
 	tests/unit/test_cgroup \
 	tests/unit/test_cgroup_id \
 	tests/unit/test_channel \
+	tests/unit/test_child \
 	tests/unit/test_client \
 	tests/unit/test_clock \
 	tests/unit/test_command \
