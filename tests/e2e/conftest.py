@@ -12,6 +12,7 @@ import time
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from executor import EXECD, JOB, Executor  # noqa: E402
 from harness import AGENT, CLI, FIXTURES, HELPER, Agent, Host, Systemd, put, wait_for  # noqa: E402
 
 
