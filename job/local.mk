@@ -10,7 +10,7 @@ job_libjob_a_SOURCES = \
 	job/golden.c \
 	job/hostname.c \
 	job/kill.c \
-	job/package.c \
+	job/package.c job/package.h \
 	job/power.c \
 	job/service.c \
 	job/trim.c
