@@ -45,6 +45,7 @@ unit_tests = \
 	tests/unit/test_options \
 	tests/unit/test_os \
 	tests/unit/test_outq \
+	tests/unit/test_packages_command \
 	tests/unit/test_packages_inventory \
 	tests/unit/test_packages_job \
 	tests/unit/test_packages_parse \
