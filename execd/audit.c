@@ -25,7 +25,7 @@ void vmv_audit(const struct vmv_audit *a)
 
 	(void)snprintf(duration, sizeof(duration), "%" PRIu64, a->duration_us);
 	vmv_log_entry(a->is_refusal ? VMV_LOG_NOTICE : VMV_LOG_INFO, SUBSYS, MSG_AUDIT, fields,
-		      "%s: %s %s: %s%s%s, %" PRIu64 " ms", a->channel ? a->channel : "-", command, id,
-		      a->result, a->reason ? ": " : "", a->reason ? a->reason : "",
+		      "%s: %s %s: %s%s%s, %" PRIu64 " ms", a->channel ? a->channel : "-", command,
+		      id, a->result, a->reason ? ": " : "", a->reason ? a->reason : "",
 		      a->duration_us / 1000);
 }

@@ -1,4 +1,5 @@
 #include "base/cleanup.h"
+#include "base/freeze.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/notify.h"
@@ -13,8 +14,10 @@
 #include "execd/sessions.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -22,11 +25,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define SUBSYS	    "execd"
-#define LISTEN_FD   3 /* the first that a service manager hands over */
-#define FROZEN_TICK 1000
+#define SUBSYS	  "execd"
+#define LISTEN_FD 3 /* the first that a service manager hands over */
 
-/* -- policy ------------------------------------------------------------------------------------- */
+/* -- policy -------------------------------------------------------------------------------------
+ */
 
 void vmv_execd_policy(const struct vmv_execd *e, struct vmv_policy *ret)
 {
@@ -62,13 +65,22 @@ static int load_config(struct vmv_execd *e, struct vmv_err *err)
 static int load_trust(struct vmv_execd *e, struct vmv_err *err)
 {
 	struct vmv_os_sample os;
-	int r = vmv_keyring_load(e->keyring, err);
+	const struct vmv_secret_places places = {
+		.file = e->config->secret_file,
+		.taken = e->secret_env,
+		.env = e->options->secret_env,
+		.owner = geteuid(),
+	};
+	int r = vmv_keyring_reload(e->keyring);
 
-	if (r == 0)
-		r = vmv_secret_load(e->secret, e->config->secret_file, e->secret_from_env, err);
+	vmv_secret_free(e->secret);
+	e->secret = vmv_secret_load(&places);
 	vmv_os_read(&e->root, &os);
 	vmv_vm_id(e->config->vm_id, NULL, &e->root, &os, e->vm_id);
-	return r;
+	if (r < 0)
+		return vmv_fail(err, VMV_E_IO, -r, "%s/trusted-keys.d: %s", e->options->config_dir,
+				strerror(-r));
+	return 0;
 }
 
 static void reload(struct vmv_execd *e)
@@ -86,7 +98,35 @@ static void reload(struct vmv_execd *e)
 	vmv_notify_ready("ready");
 }
 
-/* -- idle --------------------------------------------------------------------------------------- */
+/* -- frozen -------------------------------------------------------------------------------------
+ */
+
+/* Nothing is written to a disk that would hang until the thaw, and with us what is to thaw it. */
+bool vmv_execd_is_frozen(struct vmv_execd *e)
+{
+	struct vmv_freeze_record record;
+	bool is_frozen = vmv_freeze_read(e->options->run_dir, &record) == 0;
+
+	if (is_frozen != e->is_frozen) {
+		e->is_frozen = is_frozen;
+		(void)vmv_nonces_set_frozen(e->nonces, is_frozen);
+		vmv_scriptq_freeze(e->scripts, is_frozen);
+	}
+	if (is_frozen)
+		(void)event_add(e->thawing, &(struct timeval){ .tv_sec = 1 });
+	return is_frozen;
+}
+
+/* What came while they were frozen is written down when that is over. */
+static void on_thawing(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)vmv_execd_is_frozen(arg);
+}
+
+/* -- idle ---------------------------------------------------------------------------------------
+ */
 
 static bool is_working(struct vmv_execd *e)
 {
@@ -123,7 +163,8 @@ static void on_idle(evutil_socket_t fd, short what, void *arg)
 	vmv_execd_busy(e);
 }
 
-/* -- connections -------------------------------------------------------------------------------- */
+/* -- connections --------------------------------------------------------------------------------
+ */
 
 static bool may_serve(const struct vmv_execd *e, int fd, pid_t *ret_pid)
 {
@@ -212,7 +253,8 @@ static void find_agent_user(struct vmv_execd *e)
 			e->options->agent_user);
 }
 
-/* -- signals ------------------------------------------------------------------------------------ */
+/* -- signals ------------------------------------------------------------------------------------
+ */
 
 static void on_signal(evutil_socket_t number, short what, void *arg)
 {
@@ -234,8 +276,9 @@ static int make_events(struct vmv_execd *e)
 	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
 
 	e->idle = event_new(e->base, -1, 0, on_idle, e);
+	e->thawing = event_new(e->base, -1, 0, on_thawing, e);
 	e->accepting = event_new(e->base, e->listener, EV_READ | EV_PERSIST, on_accept, e);
-	if (!e->idle || !e->accepting || event_add(e->accepting, NULL) < 0)
+	if (!e->idle || !e->thawing || !e->accepting || event_add(e->accepting, NULL) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < VMV_COUNTOF(numbers); i++) {
 		e->signals[i] = evsignal_new(e->base, numbers[i], on_signal, e);
@@ -245,7 +288,8 @@ static int make_events(struct vmv_execd *e)
 	return 0;
 }
 
-/* -- life --------------------------------------------------------------------------------------- */
+/* -- life ---------------------------------------------------------------------------------------
+ */
 
 /* Root's own, whoever made it. */
 static int own_folder(const char *path, mode_t mode, struct vmv_err *err)
@@ -263,29 +307,35 @@ static int own_folder(const char *path, mode_t mode, struct vmv_err *err)
 	return 0;
 }
 
-static int open_parts(struct vmv_execd *e, const char *secret, struct vmv_err *err)
+static int open_stores(struct vmv_execd *e, struct vmv_err *err)
+{
+	const struct vmv_execd_options *o = e->options;
+	char keys[PATH_MAX], boot_id[64] = "";
+	int r;
+
+	(void)vmv_read_attr_at(e->root.proc, "sys/kernel/random/boot_id", boot_id, sizeof(boot_id));
+	(void)snprintf(keys, sizeof(keys), "%s/trusted-keys.d", o->config_dir);
+	e->keyring = vmv_keyring_new(keys, geteuid());
+	e->nonces = vmv_nonces_new(o->state_dir, boot_id, e->clock);
+	if (!e->keyring || !e->nonces)
+		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
+	r = vmv_counters_open(&e->counters, o->run_dir);
+	if (r < 0)
+		return vmv_fail(err, VMV_E_IO, -r, "%s: %s", o->run_dir, strerror(-r));
+	return load_trust(e, err);
+}
+
+static int open_parts(struct vmv_execd *e, struct vmv_err *err)
 {
 	const struct vmv_execd_options *o = e->options;
 	int r = vmv_root_open(&e->root, o->root, err);
 
-	if (r == 0 && secret) {
-		e->secret_from_env = strdup(secret);
-		r = e->secret_from_env ? 0 : vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
-	}
 	if (r == 0)
 		r = own_folder(o->run_dir, 0755, err);
 	if (r == 0)
 		r = own_folder(o->state_dir, 0700, err);
 	if (r == 0)
-		r = vmv_keyring_new(&e->keyring, o->config_dir, err);
-	if (r == 0)
-		r = vmv_secret_new(&e->secret, o->secret_env, err);
-	if (r == 0)
-		r = load_trust(e, err);
-	if (r == 0)
-		r = vmv_nonces_open(&e->nonces, o->state_dir, vmv_real_ms(e->clock), err);
-	if (r == 0)
-		r = vmv_counters_open(&e->counters, o->run_dir, err);
+		r = open_stores(e, err);
 	if (r == 0)
 		r = vmv_sessions_open(&e->sessions, o->run_dir, err);
 	if (r == 0)
@@ -295,14 +345,17 @@ static int open_parts(struct vmv_execd *e, const char *secret, struct vmv_err *e
 	return r;
 }
 
-int vmv_execd_new(struct vmv_execd **ret, const struct vmv_execd_options *options,
-		  const char *secret, struct vmv_err *err)
+int vmv_execd_new(struct vmv_execd **ret, const struct vmv_execd_options *options, char *secret,
+		  struct vmv_err *err)
 {
 	struct vmv_execd *e = calloc(1, sizeof(*e));
 	int r;
 
-	if (!e)
+	if (!e) {
+		vmv_secret_free(secret);
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
+	}
+	e->secret_env = secret;
 	e->options = options;
 	e->root = VMV_ROOT_NONE;
 	e->clock = &vmv_clock_system;
@@ -311,7 +364,7 @@ int vmv_execd_new(struct vmv_execd **ret, const struct vmv_execd_options *option
 	r = e->base ? load_config(e, err) : vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	if (r == 0) {
 		find_agent_user(e);
-		r = open_parts(e, secret, err);
+		r = open_parts(e, err);
 	}
 	if (r == 0)
 		r = find_listener(e, err);
@@ -329,7 +382,7 @@ int vmv_execd_run(struct vmv_execd *e, struct vmv_err *err)
 {
 	vmv_log(VMV_LOG_INFO, SUBSYS, "ready: level %s, %zu keys%s",
 		vmv_level_name((enum vmv_level)e->config->policy_level),
-		vmv_keyring_count(e->keyring), vmv_secret_text(e->secret, NULL) ? ", a secret" : "");
+		vmv_keyring_count(e->keyring), e->secret ? ", a secret" : "");
 	vmv_notify_ready("ready");
 	vmv_execd_busy(e);
 	if (event_base_dispatch(e->base) < 0)
@@ -339,8 +392,8 @@ int vmv_execd_run(struct vmv_execd *e, struct vmv_err *err)
 
 void vmv_execd_free(struct vmv_execd *e)
 {
-	struct event **events[] = { &e->accepting, &e->idle, &e->signals[0], &e->signals[1],
-				    &e->signals[2] };
+	struct event **events[] = { &e->accepting,  &e->idle,	    &e->thawing,
+				    &e->signals[0], &e->signals[1], &e->signals[2] };
 
 	while (e->n_peers > 0)
 		vmv_peer_free(e->peers[0]);
@@ -351,6 +404,7 @@ void vmv_execd_free(struct vmv_execd *e)
 	vmv_nonces_free(e->nonces);
 	vmv_keyring_free(e->keyring);
 	vmv_secret_free(e->secret);
+	vmv_secret_free(e->secret_env);
 	for (size_t i = 0; i < VMV_COUNTOF(events); i++)
 		if (*events[i])
 			event_free(*events[i]);
@@ -359,16 +413,7 @@ void vmv_execd_free(struct vmv_execd *e)
 	if (e->options->socket && e->listener >= 0)
 		(void)unlink(e->options->socket);
 	vmv_closep(&e->listener);
-	if (e->secret_from_env)
-		explicit_bzero(e->secret_from_env, strlen(e->secret_from_env));
-	free(e->secret_from_env);
 	vmv_config_free(e->config);
 	vmv_root_close(&e->root);
 	free(e);
-}
-
-bool vmv_execd_is_frozen(struct vmv_execd *e)
-{
-	(void)e;
-	return false;
 }

@@ -6,9 +6,9 @@ struct vmv_err;
 struct vmv_execd;
 struct vmv_execd_options;
 
-/* options is borrowed. secret is the value of INFINISERVICE_SHARED_SECRET or NULL, and copied. */
-int vmv_execd_new(struct vmv_execd **ret, const struct vmv_execd_options *options,
-		  const char *secret, struct vmv_err *err);
+/* options is borrowed. secret: of vmv_secret_take; taken, whatever comes of it. */
+int vmv_execd_new(struct vmv_execd **ret, const struct vmv_execd_options *options, char *secret,
+		  struct vmv_err *err);
 
 /* Serves until it is idle or told to stop. Returns 0 or negative errno with err set. */
 int vmv_execd_run(struct vmv_execd *e, struct vmv_err *err);

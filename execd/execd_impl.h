@@ -24,11 +24,10 @@ struct vmv_jw;
 struct vmv_keyring;
 struct vmv_link;
 struct vmv_nonces;
-struct vmv_secret;
 struct vmv_scriptq;
 struct vmv_sessions;
 
-#define VMV_EXECD_PEERS 8
+#define VMV_EXECD_PEERS	     8
 #define VMV_CHANNEL_NAME_MAX 255
 
 /* One connection of the agent. */
@@ -46,8 +45,8 @@ struct vmv_execd {
 	char vm_id[VMV_VM_ID_SIZE];
 	struct event_base *base;
 	const struct vmv_clock *clock;
-	struct vmv_secret *secret;
-	char *secret_from_env; /* owned; wiped when freed */
+	char *secret;	  /* owned (vmv_secret_free); NULL: none */
+	char *secret_env; /* what main took out of the environment; likewise */
 	struct vmv_keyring *keyring;
 	struct vmv_nonces *nonces;
 	struct vmv_counters *counters;
@@ -59,10 +58,10 @@ struct vmv_execd {
 	bool is_activated; /* the listener is the service manager's: it starts us again */
 	uid_t agent_uid;
 	bool has_agent_uid;
-	struct event *accepting, *idle, *signals[3];
+	struct event *accepting, *idle, *thawing, *signals[3];
 	struct vmv_peer *peers[VMV_EXECD_PEERS];
 	size_t n_peers;
-	bool is_stopping;
+	bool is_stopping, is_frozen;
 };
 
 /* execd.c */
@@ -70,7 +69,7 @@ static inline uint64_t vmv_execd_now_ms(const struct vmv_execd *e)
 {
 	return vmv_mono_ms(e->clock);
 }
-void vmv_execd_busy(struct vmv_execd *e);     /* something happened: not idle for a while */
+void vmv_execd_busy(struct vmv_execd *e);      /* something happened: not idle for a while */
 bool vmv_execd_is_frozen(struct vmv_execd *e); /* filesystems are */
 void vmv_execd_policy(const struct vmv_execd *e, struct vmv_policy *ret);
 

@@ -24,7 +24,8 @@ static uint64_t now_ms(const struct vmv_jobs *js)
 	return vmv_execd_now_ms(js->execd);
 }
 
-/* -- entries ------------------------------------------------------------------------------------ */
+/* -- entries ------------------------------------------------------------------------------------
+ */
 
 static void entry_free(struct entry *e)
 {
@@ -74,7 +75,8 @@ static void forget_old(struct vmv_jobs *js)
 	}
 }
 
-/* -- begin -------------------------------------------------------------------------------------- */
+/* -- begin --------------------------------------------------------------------------------------
+ */
 
 static bool has_flag(const struct entry *e, unsigned flag)
 {
@@ -208,7 +210,8 @@ void vmv_jobs_over(struct entry *e, enum job_state state)
 	forget_old(js);
 }
 
-/* -- taking in ---------------------------------------------------------------------------------- */
+/* -- taking in ----------------------------------------------------------------------------------
+ */
 
 static void on_turn(evutil_socket_t fd, short what, void *arg)
 {
@@ -343,7 +346,8 @@ int vmv_jobs_run_script(struct vmv_jobs *js, const struct vmv_jobs_script *s, st
 	return r;
 }
 
-/* -- ends of others ----------------------------------------------------------------------------- */
+/* -- ends of others -----------------------------------------------------------------------------
+ */
 
 static void end_with_session(struct entry *e)
 {
@@ -389,7 +393,8 @@ void vmv_jobs_peer_gone(struct vmv_jobs *js, const struct vmv_peer *p)
 	}
 }
 
-/* -- what follows an answer --------------------------------------------------------------------- */
+/* -- what follows an answer ---------------------------------------------------------------------
+ */
 
 static void on_after_ended(void *arg, const struct vmv_job_end *end)
 {
@@ -423,7 +428,8 @@ static void on_after(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	spec.description_len = (size_t)snprintf(
 		text, sizeof(text), "{\"kind\":\"after\",\"after\":\"%s\",\"forced\":%s}",
-		js->after.is_reboot ? "reboot" : "poweroff", js->after.is_forced ? "true" : "false");
+		js->after.is_reboot ? "reboot" : "poweroff",
+		js->after.is_forced ? "true" : "false");
 	vmv_log(VMV_LOG_NOTICE, SUBSYS, "%s, as a host asked for",
 		js->after.is_reboot ? "rebooting" : "powering off");
 	if (vmv_job_start(&js->after.job, js->execd->base, js->execd->clock, &spec, &calls, js,
@@ -433,7 +439,8 @@ static void on_after(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-/* -- life --------------------------------------------------------------------------------------- */
+/* -- life ---------------------------------------------------------------------------------------
+ */
 
 int vmv_jobs_new(struct vmv_jobs **ret, struct vmv_execd *x, struct vmv_err *err)
 {

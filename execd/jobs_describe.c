@@ -1,5 +1,4 @@
 #include "execd/jobs_impl.h"
-#include "execd/secret.h"
 #include "proto/json_write.h"
 
 #include <unistd.h>

@@ -1,6 +1,7 @@
 #include "execd/jobs_impl.h"
 
 #include "execd/reply.h"
+#include "proto/json_copy.h"
 #include "proto/json_read.h"
 #include "proto/json_write.h"
 
@@ -21,22 +22,35 @@ struct outcome {
 	bool has_failed;
 	bool is_childs; /* output and code are a child's, and the answer */
 	struct vmv_response_child child;
-	const char *text, *data;
+	const char *text;
+	struct json_object *data; /* of result */
 };
+
+static void take_texts(struct vmv_response_child *c, const struct vmv_job_text texts[2])
+{
+	c->out = texts[0].data;
+	c->out_len = texts[0].len;
+	c->out_total = texts[0].total;
+	c->err = texts[1].data;
+	c->err_len = texts[1].len;
+	c->err_total = texts[1].total;
+	c->is_cut = texts[0].is_cut || texts[1].is_cut;
+}
+
+/* Whether output is the answer, and not chatter for the log. */
+static bool has_output(const struct entry *e)
+{
+	return (e->command->flags & VMV_COMMAND_CHILD) != 0;
+}
 
 static void take_child(struct outcome *o, const struct entry *e, const struct vmv_job_end *end)
 {
-	o->child = (struct vmv_response_child){
-		.exit_code = end->exit_code,
-		.out = end->out.data,
-		.out_len = end->out.len,
-		.err = end->err.data,
-		.err_len = end->err.len,
-		.out_total = end->out.total,
-		.err_total = end->err.total,
-		.is_cut = end->out.is_cut || end->err.is_cut,
-		.is_streamed = e->is_streamed,
-	};
+	const struct vmv_job_text texts[2] = { end->out, end->err };
+
+	o->child.exit_code = end->exit_code;
+	o->child.is_streamed = e->is_streamed;
+	if (has_output(e))
+		take_texts(&o->child, texts);
 }
 
 static void fail(struct outcome *o, enum vmv_errc code, int sys, const char *what)
@@ -50,15 +64,12 @@ static void take_result(struct outcome *o, struct json_object *result)
 {
 	const char *code = vmv_json_str(result, "error_code");
 	const char *error = vmv_json_str(result, "error");
-	struct json_object *data = vmv_json_get(result, "data");
 	int64_t exit_code;
 
 	o->text = vmv_json_str(result, "text");
-	if (data)
-		o->data = json_object_to_json_string_ext(data, JSON_C_TO_STRING_PLAIN);
+	o->data = vmv_json_get(result, "data");
 	o->is_childs = json_object_get_boolean(vmv_json_get(result, "is_childs"));
-	if (o->is_childs &&
-	    vmv_json_int(vmv_json_get(result, "exit_code"), 0, 255, &exit_code))
+	if (o->is_childs && vmv_json_int(vmv_json_get(result, "exit_code"), 0, 255, &exit_code))
 		o->child.exit_code = (int)exit_code;
 	if (code)
 		fail(o, vmv_error_of(code), 0, error ? error : "it failed");
@@ -79,6 +90,8 @@ static void judge(struct outcome *o, const struct entry *e, const struct vmv_job
 		fail(o, VMV_E_TIMEDOUT, ETIMEDOUT, text);
 		o->child.exit_code = SECONDS_TO_END;
 		o->is_childs = true;
+	} else if (end->is_result_too_long) {
+		fail(o, VMV_E_IO, 0, "the answer is too long");
 	} else if (!o->result && e->command == &vmv_raw_command) {
 		o->is_childs = true;
 	} else if (!o->result) {
@@ -99,8 +112,7 @@ static void work_out(struct outcome *o, const struct entry *e, const struct vmv_
 	if (o->result && !end->is_cancelled && !end->is_timed_out)
 		take_result(o, o->result);
 	judge(o, e, end);
-	/* what a command's tool said is told with its failure, too, if there is a code of its */
-	if (e->is_streamed)
+	if (e->is_streamed) /* how much there was is told in any case */
 		o->is_childs = true;
 }
 
@@ -114,7 +126,9 @@ static void audit(const struct entry *e, const struct outcome *o)
 		.channel = e->to.channel,
 		.session = e->to.session,
 		.key = *e->key ? e->key : NULL,
-		.result = code ? code : o->has_failed ? "CANCELLED" : word,
+		.result = code		  ? code
+			  : o->has_failed ? "CANCELLED"
+					  : word,
 		.duration_us = (vmv_execd_now_ms(e->jobs->execd) - e->began_ms) * 1000,
 	};
 
@@ -179,12 +193,16 @@ void vmv_jobs_on_ended(void *arg, const struct vmv_job_end *end)
 	work_out(&o, e, end);
 	e->totals[0] = end->out.total;
 	e->totals[1] = end->err.total;
-	if (e->is_streamed)
-		vmv_jobs_flush_output(e);
 	audit(e, &o);
 	if (e->script) {
 		end_script(e, &o, end);
 	} else {
+		struct vmv_jw data;
+
+		vmv_jw_init(&data, VMV_RESPONSE_MAX);
+		vmv_jw_copy(&data, NULL, o.data);
+		if (vmv_jw_finish(&data) < 0)
+			fail(&o, VMV_E_IO, 0, "the answer is too long");
 		const struct vmv_reply reply = {
 			.id = e->id,
 			.command = e->command,
@@ -192,11 +210,12 @@ void vmv_jobs_on_ended(void *arg, const struct vmv_job_end *end)
 			.err = o.has_failed ? &o.err : NULL,
 			.child = o.is_childs ? &o.child : NULL,
 			.text = o.text,
-			.data = o.data,
-			.data_len = o.data ? strlen(o.data) : 0,
+			.data = data.error ? NULL : data.buf.data,
+			.data_len = data.buf.len,
 		};
 
 		answer(e, &reply);
+		vmv_jw_free(&data);
 		if (o.result && !o.has_failed)
 			note_after(e, o.result);
 	}
@@ -205,12 +224,15 @@ void vmv_jobs_on_ended(void *arg, const struct vmv_job_end *end)
 	vmv_jobs_start_next(js);
 }
 
-/* The host gives up now: it is told that the work goes on. */
+/* The host gives up now: it is told that the work goes on, with what there is of its output. */
 void vmv_jobs_on_late(void *arg)
 {
 	static const char data[] = "{\"still_running\":true}";
 	struct entry *e = arg;
-	struct vmv_response_child child = { .exit_code = SECONDS_TO_END };
+	struct vmv_response_child child = { .exit_code = SECONDS_TO_END,
+					    .is_streamed = e->is_streamed };
+	struct vmv_job_text texts[2];
+	char *owned[2] = { NULL, NULL };
 	struct vmv_err err;
 	const struct vmv_reply reply = {
 		.id = e->id,
@@ -224,9 +246,13 @@ void vmv_jobs_on_late(void *arg)
 
 	if (e->script || e->is_answered)
 		return;
+	if (has_output(e) && vmv_job_so_far(e->job, owned, texts) == 0)
+		take_texts(&child, texts);
 	(void)vmv_fail(&err, VMV_E_TIMEDOUT, ETIMEDOUT, "timed out after %" PRIu64 " s, it goes on",
 		       (vmv_execd_now_ms(e->jobs->execd) - e->began_ms + 500) / 1000);
 	answer(e, &reply);
+	free(owned[0]);
+	free(owned[1]);
 }
 
 void vmv_jobs_refuse(struct entry *e, const struct vmv_err *err)

@@ -56,7 +56,8 @@ static void settle(int dir, const char *name)
 	if (n > 0) {
 		group[n] = '\0';
 		vmv_log(VMV_LOG_WARNING, SUBSYS,
-			"job %s was left by an executor that did not end well; what is left of it is "
+			"job %s was left by an executor that did not end well; what is left of it "
+			"is "
 			"killed",
 			group);
 		vmv_leftover_kill(group);

@@ -5,8 +5,8 @@
 #include <string.h>
 
 static const char *const state_words[] = {
-	[JOB_QUEUED] = "queued",       [JOB_RUNNING] = "running",
-	[JOB_FINISHED] = "finished",   [JOB_CANCELLED] = "cancelled",
+	[JOB_QUEUED] = "queued",	   [JOB_RUNNING] = "running",
+	[JOB_FINISHED] = "finished",	   [JOB_CANCELLED] = "cancelled",
 	[JOB_INTERRUPTED] = "interrupted",
 };
 

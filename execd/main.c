@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "execd/execd.h"
 #include "execd/options.h"
+#include "execd/secret.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -14,8 +15,6 @@
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
-
-#define SECRET "INFINISERVICE_SHARED_SECRET"
 
 /* One that is closed would be the next file that is opened, and what is logged would go there. */
 static void fill_standard_descriptors(void)
@@ -38,25 +37,11 @@ static bool is_activated(void)
 	       strcmp(fds, "1") == 0;
 }
 
-/* The environment of this process can be read by what has its user or more: it does not stay
- * there. */
-static char *take_secret(void)
-{
-	char *value = secure_getenv(SECRET), *copy;
-
-	if (!value)
-		return NULL;
-	copy = strdup(value);
-	explicit_bzero(value, strlen(value));
-	(void)unsetenv(SECRET);
-	return copy;
-}
-
 static int serve(const struct vmv_execd_options *o)
 {
 	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 	const struct sigaction usual = { .sa_handler = SIG_DFL };
-	char *secret = take_secret();
+	char *secret = vmv_secret_take(environ);
 	struct vmv_execd *e;
 	struct vmv_err err = { 0 };
 	int r;
@@ -69,9 +54,6 @@ static int serve(const struct vmv_execd_options *o)
 	/* no core with a secret in it, no peeking */
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	r = vmv_execd_new(&e, o, secret, &err);
-	if (secret)
-		explicit_bzero(secret, strlen(secret));
-	free(secret);
 	if (r == 0) {
 		r = vmv_execd_run(e, &err);
 		vmv_execd_free(e);
@@ -79,8 +61,8 @@ static int serve(const struct vmv_execd_options *o)
 	if (r < 0)
 		vmv_log(VMV_LOG_ERROR, "main", "%s", err.msg);
 	if (r < 0)
-		return err.code == VMV_E_RANGE || err.code == VMV_E_UNKNOWN ? EX_CONFIG :
-									      EXIT_FAILURE;
+		return err.code == VMV_E_RANGE || err.code == VMV_E_UNKNOWN ? EX_CONFIG
+									    : EXIT_FAILURE;
 	return EXIT_SUCCESS;
 }
 

@@ -17,8 +17,8 @@ static const struct {
 } texts[] = {
 #define TEXT(member) offsetof(struct vmv_execd_options, member)
 	{ "config", "FILE", NULL, "Read FILE and FILE.d/*.conf.", TEXT(config) },
-	{ "socket", "PATH", NULL, "Listen there, instead of at what the service manager hands over.",
-	  TEXT(socket) },
+	{ "socket", "PATH", NULL,
+	  "Listen there, instead of at what the service manager hands over.", TEXT(socket) },
 	{ "run-dir", "DIR", VMV_EXECD_RUN_DIR, "Sessions, and what runs.", TEXT(run_dir) },
 	{ "state-dir", "DIR", VMV_EXECD_STATE_DIR, "Nonces and scripts.", TEXT(state_dir) },
 	{ "config-dir", "DIR", SYSCONFDIR "/vmvitals", "Folder of trusted-keys.d and fsfreeze.d.",
@@ -51,8 +51,8 @@ enum vmv_execd_mode vmv_execd_options_parse(struct vmv_execd_options *ret, int a
 
 	*ret = (struct vmv_execd_options){ .idle_s = IDLE_S };
 	for (size_t i = 0; i < VMV_COUNTOF(texts); i++) {
-		table[3 + i] =
-			(struct option){ texts[i].name, required_argument, NULL, OPT_TEXT + (int)i };
+		table[3 + i] = (struct option){ texts[i].name, required_argument, NULL,
+						OPT_TEXT + (int)i };
 		*member(ret, i) = texts[i].fallback;
 	}
 	while ((value = getopt_long(argc, argv, "", table, NULL)) != -1) {
@@ -73,9 +73,10 @@ enum vmv_execd_mode vmv_execd_options_parse(struct vmv_execd_options *ret, int a
 
 void vmv_execd_help(void)
 {
-	(void)puts("Usage: vmvitals-execd [OPTION]...\n"
-		   "Verifies what hosts have signed, and does what the policy allows of it. Started "
-		   "by its socket.\n");
+	(void)puts(
+		"Usage: vmvitals-execd [OPTION]...\n"
+		"Verifies what hosts have signed, and does what the policy allows of it. Started "
+		"by its socket.\n");
 	for (size_t i = 0; i < VMV_COUNTOF(texts); i++) {
 		char left[40];
 

@@ -1,11 +1,11 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "exec/link.h"
+#include "execd/counters.h"
 #include "execd/execd_impl.h"
 #include "execd/jobs.h"
 #include "execd/keyring.h"
 #include "execd/scriptq.h"
-#include "execd/secret.h"
 #include "execd/sessions.h"
 #include "proto/json_read.h"
 #include "proto/json_write.h"
@@ -18,7 +18,8 @@
 
 #define SUBSYS "peer"
 
-/* -- out ---------------------------------------------------------------------------------------- */
+/* -- out ----------------------------------------------------------------------------------------
+ */
 
 void vmv_peer_send(struct vmv_peer *p, struct vmv_jw *w)
 {
@@ -54,7 +55,8 @@ void vmv_forward(const struct vmv_return *to, enum vmv_forward_class class, bool
 	vmv_peer_send(to->peer, &w);
 }
 
-/* -- verbs -------------------------------------------------------------------------------------- */
+/* -- verbs --------------------------------------------------------------------------------------
+ */
 
 static bool is_channel_name(const char *name)
 {
@@ -86,7 +88,7 @@ static void write_keys(struct vmv_jw *w, const struct vmv_keyring *keys)
 /* What the handshake may say of us. */
 static void write_capabilities(struct vmv_jw *w, const struct vmv_execd *e)
 {
-	bool has_v1 = vmv_secret_text(e->secret, NULL) && e->config->accept_v1;
+	bool has_v1 = e->secret && e->config->accept_v1;
 	bool has_v2 = vmv_keyring_count(e->keyring) > 0;
 	struct vmv_policy policy;
 	struct vmv_err err;
@@ -137,8 +139,8 @@ static void on_session_open(struct vmv_peer *p, struct json_object *message)
 	vmv_jw_str(&w, "session", to.session);
 	vmv_jw_str(&w, "vm_id", e->vm_id);
 	vmv_jw_str(&w, "level", vmv_level_name((enum vmv_level)e->config->policy_level));
-	vmv_jw_bool(&w, "can_verify", vmv_keyring_count(e->keyring) > 0 ||
-					      (vmv_secret_text(e->secret, NULL) && e->config->accept_v1));
+	vmv_jw_bool(&w, "can_verify",
+		    vmv_keyring_count(e->keyring) > 0 || (e->secret && e->config->accept_v1));
 	write_capabilities(&w, e);
 	write_keys(&w, e->keyring);
 	vmv_jw_close(&w);
@@ -243,9 +245,12 @@ static const struct {
 	const char *type;
 	void (*run)(struct vmv_peer *p, struct json_object *message);
 } verbs[] = {
-	{ "session_open", on_session_open }, { "session_close", on_session_close },
-	{ "submit", on_submit },	     { "verify", on_verify },
-	{ "job", on_job },		     { "delivered", on_delivered },
+	{ "session_open", on_session_open },
+	{ "session_close", on_session_close },
+	{ "submit", on_submit },
+	{ "verify", on_verify },
+	{ "job", on_job },
+	{ "delivered", on_delivered },
 	{ "taken", on_taken },
 };
 
@@ -271,7 +276,8 @@ static void on_line(void *arg, const char *line, size_t len)
 	json_object_put(message);
 }
 
-/* -- life --------------------------------------------------------------------------------------- */
+/* -- life ---------------------------------------------------------------------------------------
+ */
 
 static void on_lost(void *arg, int error)
 {

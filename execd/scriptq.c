@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SUBSYS	      "scripts"
-#define BOOT_ID_SIZE  40
-#define SESSIONS_MAX  VMV_CHANNELS_MAX
+#define SUBSYS	     "scripts"
+#define BOOT_ID_SIZE 40
+#define SESSIONS_MAX VMV_CHANNELS_MAX
 
 /* A session that completions may be told in. */
 struct listener {
@@ -37,7 +37,8 @@ struct vmv_scriptq {
 
 static void tend(struct vmv_scriptq *q);
 
-/* -- telling ------------------------------------------------------------------------------------ */
+/* -- telling ------------------------------------------------------------------------------------
+ */
 
 static void tell(const struct vmv_scriptq *q, const struct vmv_return *to,
 		 const struct vmv_script_outcome *o)
@@ -95,7 +96,8 @@ static void tell_owed(struct vmv_scriptq *q)
 	}
 }
 
-/* -- running ------------------------------------------------------------------------------------ */
+/* -- running ------------------------------------------------------------------------------------
+ */
 
 static void on_script_ended(void *arg, const struct vmv_job_end *end, const struct vmv_err *err)
 {
@@ -184,7 +186,8 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
 	tend(arg);
 }
 
-/* -- hosts -------------------------------------------------------------------------------------- */
+/* -- hosts --------------------------------------------------------------------------------------
+ */
 
 struct telling {
 	const struct vmv_scriptq *queue;
@@ -260,7 +263,8 @@ bool vmv_scriptq_is_busy(const struct vmv_scriptq *q)
 	return q->is_running || event_pending(q->again, EV_TIMEOUT, NULL);
 }
 
-/* -- life --------------------------------------------------------------------------------------- */
+/* -- life ---------------------------------------------------------------------------------------
+ */
 
 int vmv_scriptq_new(struct vmv_scriptq **ret, struct vmv_execd *e, struct vmv_err *err)
 {
@@ -274,8 +278,8 @@ int vmv_scriptq_new(struct vmv_scriptq **ret, struct vmv_execd *e, struct vmv_er
 	(void)vmv_read_attr_at(e->root.proc, "sys/kernel/random/boot_id", boot_id, sizeof(boot_id));
 	q->again = event_new(e->base, -1, 0, on_again, q);
 	r = q->again ? vmv_scripts_open(&q->store, e->options->state_dir, boot_id,
-					e->config->scripts_expire_s, e->clock, err) :
-		       vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
+					e->config->scripts_expire_s, e->clock, err)
+		     : vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	if (r < 0) {
 		vmv_scriptq_free(q);
 		return r;

@@ -29,15 +29,18 @@ struct vmv_sessions {
 	size_t n;
 };
 
-static struct session *find(const struct vmv_sessions *s, const char *channel)
+/* Its place, or s->n. */
+static size_t find(const struct vmv_sessions *s, const char *channel)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (strcmp(s->list[i].channel, channel) == 0)
-			return (struct session *)&s->list[i];
-	return NULL;
+	size_t i = 0;
+
+	while (i < s->n && strcmp(s->list[i].channel, channel) != 0)
+		i++;
+	return i;
 }
 
-/* -- the file: "UUID CHANNEL" a line ------------------------------------------------------------ */
+/* -- the file: "UUID CHANNEL" a line ------------------------------------------------------------
+ */
 
 static int write_all(int fd, const char *data, size_t len)
 {
@@ -59,8 +62,8 @@ static int save(const struct vmv_sessions *s)
 {
 	struct vmv_buf text = { .max = FILE_MAX };
 	char line[NAME_MAX_LEN + VMV_UUID_SIZE + 3];
-	vmv_autoclose int fd =
-		openat(s->dir, TEMP_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	vmv_autoclose int fd = openat(s->dir, TEMP_NAME,
+				      O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	int r = fd < 0 ? -errno : 0;
 
 	for (size_t i = 0; r == 0 && i < s->n; i++) {
@@ -114,7 +117,8 @@ static int load(struct vmv_sessions *s)
 	return 0;
 }
 
-/* -- the table ---------------------------------------------------------------------------------- */
+/* -- the table ----------------------------------------------------------------------------------
+ */
 
 int vmv_sessions_open(struct vmv_sessions **ret, const char *run_dir, struct vmv_err *err)
 {
@@ -143,17 +147,18 @@ void vmv_sessions_free(struct vmv_sessions *s)
 
 int vmv_sessions_begin(struct vmv_sessions *s, const char *channel, char ret[VMV_UUID_SIZE])
 {
-	struct session *to = find(s, channel);
-	bool is_new = !to;
-	struct session before;
+	size_t at = find(s, channel);
+	bool is_new = at == s->n;
+	struct session *to, before;
 	int r;
 
 	if (strlen(channel) > NAME_MAX_LEN)
 		return -EINVAL;
 	if (is_new && s->n == VMV_CHANNELS_MAX)
 		return -ENOSPC;
+	to = &s->list[at];
 	if (is_new) {
-		to = &s->list[s->n++];
+		s->n++;
 		*to = (struct session){ .id = "" };
 		(void)snprintf(to->channel, sizeof(to->channel), "%s", channel);
 	}
@@ -172,18 +177,18 @@ int vmv_sessions_begin(struct vmv_sessions *s, const char *channel, char ret[VMV
 
 const char *vmv_sessions_of(const struct vmv_sessions *s, const char *channel)
 {
-	const struct session *at = find(s, channel);
+	size_t at = find(s, channel);
 
-	return at ? at->id : NULL;
+	return at < s->n ? s->list[at].id : NULL;
 }
 
 bool vmv_sessions_end(struct vmv_sessions *s, const char *channel, const char *session)
 {
-	struct session *at = find(s, channel);
+	size_t at = find(s, channel);
 
-	if (!at || strcmp(at->id, session) != 0)
+	if (at == s->n || strcmp(s->list[at].id, session) != 0)
 		return false;
-	*at = s->list[--s->n];
+	s->list[at] = s->list[--s->n];
 	(void)save(s); /* an ended one that comes back is only one that nobody signs for */
 	return true;
 }

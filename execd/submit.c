@@ -7,7 +7,6 @@
 #include "execd/nonces.h"
 #include "execd/reply.h"
 #include "execd/scriptq.h"
-#include "execd/secret.h"
 #include "execd/sessions.h"
 #include "proto/envelope.h"
 #include "proto/json_read.h"
@@ -18,7 +17,8 @@
 #include <json-c/json.h>
 #include <string.h>
 
-/* -- verifying ---------------------------------------------------------------------------------- */
+/* -- verifying ----------------------------------------------------------------------------------
+ */
 
 static const uint8_t *find_key(void *arg, const char *id)
 {
@@ -31,7 +31,7 @@ static int use_nonce(void *arg, const char *nonce, size_t len, int64_t keep_unti
 {
 	struct vmv_execd *e = arg;
 
-	return vmv_nonces_use(e->nonces, nonce, len, keep_until_real_ms, vmv_real_ms(e->clock));
+	return vmv_nonces_use(e->nonces, nonce, len, keep_until_real_ms);
 }
 
 static int use_counter(void *arg, const char *key, const char *session, int64_t counter,
@@ -39,17 +39,15 @@ static int use_counter(void *arg, const char *key, const char *session, int64_t 
 {
 	struct vmv_execd *e = arg;
 
-	return vmv_counters_use(e->counters, key, session, counter, ret_last);
+	return vmv_counters_use(e->counters, session, key, counter, ret_last);
 }
 
 static int verify(struct vmv_execd *e, const struct vmv_return *from, struct json_object *message,
 		  struct json_object **ret_payload, struct vmv_verdict *verdict,
 		  struct vmv_err *err)
 {
-	size_t len = 0;
-	const char *secret = vmv_secret_text(e->secret, &len);
 	const struct vmv_verifier v = {
-		.secret = { secret, len },
+		.secret = { e->secret, e->secret ? strlen(e->secret) : 0 },
 		.accepts_v1 = e->config->accept_v1,
 		.has_keys = vmv_keyring_count(e->keyring) > 0,
 		.vm_id = e->vm_id,
@@ -64,7 +62,8 @@ static int verify(struct vmv_execd *e, const struct vmv_return *from, struct jso
 	return vmv_envelope_verify(&v, message, ret_payload, verdict, err);
 }
 
-/* -- one line ----------------------------------------------------------------------------------- */
+/* -- one line -----------------------------------------------------------------------------------
+ */
 
 struct submission {
 	struct vmv_execd *execd;
@@ -174,8 +173,8 @@ static void take_command(struct submission *s)
 	if (judge(s, &err) < 0)
 		refuse(s, &err);
 	else if (s->id) /* without one nothing could be answered, cancelled or asked after */
-		vmv_jobs_add(s->execd->jobs, s->from, s->command, s->payload,
-			     s->verdict.payload.s, s->verdict.payload.len, key_of(s));
+		vmv_jobs_add(s->execd->jobs, s->from, s->command, s->payload, s->verdict.payload.s,
+			     s->verdict.payload.len, key_of(s));
 }
 
 void vmv_execd_submit(struct vmv_execd *e, const struct vmv_return *from, const char *line,
