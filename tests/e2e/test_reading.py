@@ -195,7 +195,8 @@ def test_a_channel_that_is_given_up_meanwhile_is_forgotten(start, hanging):
     assert not [m for m in host.until_end() if m["type"] == "response"]
     # of the same question: its answer comes when the other would have been called back
     other.send(status_command("mine", "nginx", timeout=10))
-    assert other.answer_to("mine")[0]["error_code"] == "TIMED_OUT"
+    r = other.answer_to("mine")[0]
+    assert r["error_code"] == "TIMED_OUT", r
 
 
 # -- accounts --------------------------------------------------------------------------------------
