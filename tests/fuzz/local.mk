@@ -15,6 +15,7 @@ fuzz_tests = \
 	tests/fuzz/fuzz_netstat \
 	tests/fuzz/fuzz_os_release \
 	tests/fuzz/fuzz_outq \
+	tests/fuzz/fuzz_passwd \
 	tests/fuzz/fuzz_pressure \
 	tests/fuzz/fuzz_process \
 	tests/fuzz/fuzz_route \
@@ -46,6 +47,7 @@ tests_fuzz_fuzz_netdev_SOURCES = tests/fuzz/fuzz_netdev.c $(fuzz_driver)
 tests_fuzz_fuzz_netstat_SOURCES = tests/fuzz/fuzz_netstat.c $(fuzz_driver)
 tests_fuzz_fuzz_os_release_SOURCES = tests/fuzz/fuzz_os_release.c $(fuzz_driver)
 tests_fuzz_fuzz_outq_SOURCES = tests/fuzz/fuzz_outq.c $(fuzz_driver)
+tests_fuzz_fuzz_passwd_SOURCES = tests/fuzz/fuzz_passwd.c $(fuzz_driver)
 tests_fuzz_fuzz_pressure_SOURCES = tests/fuzz/fuzz_pressure.c $(fuzz_driver)
 tests_fuzz_fuzz_process_SOURCES = tests/fuzz/fuzz_process.c $(fuzz_driver)
 tests_fuzz_fuzz_route_SOURCES = tests/fuzz/fuzz_route.c $(fuzz_driver)
