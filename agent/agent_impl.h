@@ -14,6 +14,7 @@
 
 #include <event2/event.h>
 
+struct vmv_executor;
 struct vmv_health;
 struct vmv_keeper;
 struct vmv_monitor;
@@ -35,6 +36,7 @@ struct vmv_agent {
 
 	struct vmv_metrics_options metrics_options;
 	struct vmv_ask_pool *asker;
+	struct vmv_executor *executor;
 	struct vmv_keeper *keeper;
 	struct vmv_os_sample os;
 	char vm_id[VMV_VM_ID_SIZE];
@@ -74,6 +76,8 @@ static inline void vmv_agent_arm(struct event *ev, uint64_t ms)
 extern const struct vmv_services vmv_agent_services;
 void vmv_agent_state(void *agent, struct vmv_state *ret); /* borrows until the loop goes on */
 void vmv_agent_provide(struct vmv_agent *a);
+void vmv_agent_freeze_state(void *agent, struct vmv_freeze_state *ret);
+bool vmv_agent_is_frozen(void *agent);
 
 /* agent_health.c: what the service manager and the journal are told of how things are. */
 size_t vmv_agent_count_attached(const struct vmv_agent *a);

@@ -1,9 +1,12 @@
 #include "agent/agent_impl.h"
 
+#include "agent/executor.h"
 #include "agent/keeper.h"
 #include "agent/state.h"
+#include "base/freeze.h"
 #include "collectors/agent.h"
 #include "reports/facts.h"
+#include "reports/health.h"
 #include "reports/state.h"
 
 #include <errno.h>
@@ -44,6 +47,21 @@ void vmv_agent_state(void *agent, struct vmv_state *ret)
 	vmv_state_collect(a->sessions, a->n_sessions, ret);
 }
 
+static uint32_t service_packages_age_ms(void *agent)
+{
+	const struct vmv_agent *a = agent;
+
+	return (uint32_t)(a->config->packages_age_min * 60000);
+}
+
+static void service_note_updates(void *agent, uint64_t security, uint64_t age_ms)
+{
+	struct vmv_agent *a = agent;
+
+	vmv_health_note_updates(a->health_checks, security,
+				vmv_real_ms(a->clock) - (int64_t)age_ms);
+}
+
 static uint64_t service_uptime_s(void *agent)
 {
 	struct vmv_agent *a = agent;
@@ -61,6 +79,30 @@ static unsigned service_jobs(void *agent)
 	return n;
 }
 
+void vmv_agent_freeze_state(void *agent, struct vmv_freeze_state *ret)
+{
+	const struct vmv_agent *a = agent;
+	struct vmv_freeze_record r;
+	uint64_t now_ms = vmv_agent_now_ms(a);
+
+	*ret = (struct vmv_freeze_state){ .is_frozen = false };
+	if (vmv_freeze_read(vmv_executor_dir(a->executor), &r) < 0)
+		return;
+	*ret = (struct vmv_freeze_state){
+		.is_frozen = true,
+		.since_real_ms = r.since_real_ms,
+		.thaw_in_ms = r.thaw_at_ms > now_ms ? r.thaw_at_ms - now_ms : 0,
+	};
+}
+
+bool vmv_agent_is_frozen(void *agent)
+{
+	struct vmv_freeze_state state;
+
+	vmv_agent_freeze_state(agent, &state);
+	return state.is_frozen;
+}
+
 const struct vmv_services vmv_agent_services = {
 	.fetch = service_fetch,
 	.hello = vmv_session_hello,
@@ -70,8 +112,12 @@ const struct vmv_services vmv_agent_services = {
 	.state = vmv_agent_state,
 	.inquire = service_inquire,
 	.usage = service_usage,
+	.note_updates = service_note_updates,
 	.uptime_s = service_uptime_s,
 	.jobs = service_jobs,
+	.jobs_of = vmv_session_jobs_of,
+	.packages_age_ms = service_packages_age_ms,
+	.freeze_state = vmv_agent_freeze_state,
 };
 
 /* -- groups about the agent itself --------------------------------------------------------------

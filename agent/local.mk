@@ -6,6 +6,7 @@ agent_libagent_a_SOURCES = \
 	agent/agent_services.c \
 	agent/agent_stop.c \
 	agent/events.h \
+	agent/executor.c agent/executor.h \
 	agent/keeper.c agent/keeper.h \
 	agent/options.c agent/options.h \
 	agent/poll.c agent/poll.h \
@@ -14,6 +15,7 @@ agent_libagent_a_SOURCES = \
 	agent/session_base.c \
 	agent/session_commands.c \
 	agent/session_complaints.c \
+	agent/session_executor.c \
 	agent/session_messages.c \
 	agent/session_metrics.c \
 	agent/state.c agent/state.h

@@ -130,6 +130,9 @@
 #define VMV_SCRIPT_SECONDS  3600
 #define VMV_SCRIPTS_KEPT    1000 /* ids that were reported, and so long: */
 #define VMV_SCRIPTS_KEPT_S  (30 * 86400)
+#define VMV_SCRIPTS_LIVE    256 /* not yet reported; further ones are told so */
+#define VMV_SCRIPT_ID_MAX   512 /* bytes; a script with a longer one is skipped */
+#define VMV_SCRIPT_NAME_MAX 256 /* bytes of name, shell and account; longer ones are refused */
 #define VMV_ENV_VARS	    256
 #define VMV_ENV_BYTES	    (128 * VMV_KIB)
 

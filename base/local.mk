@@ -7,6 +7,7 @@ base_libbase_a_SOURCES = \
 	base/clock.c base/clock.h \
 	base/settings.c base/settings.h \
 	base/err.c base/err.h \
+	base/freeze.c base/freeze.h \
 	base/journal.c base/journal.h \
 	base/limits.h \
 	base/log.c base/log.h \

@@ -5,4 +5,4 @@ config_libconfig_a_SOURCES = \
 	config/settings.c config/settings.h
 config_libconfig_a_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' \
 	-DVMV_HELPER_PATH='"$(pkglibexecdir)/vmvitals-helper"' \
-	-DVMV_EXECUTOR_PATH='"$(runstatedir)/vmvitals/execd.sock"'
+	-DVMV_EXECUTOR_PATH='"$(runstatedir)/vmvitals-execd/execd.sock"'

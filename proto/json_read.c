@@ -1,5 +1,6 @@
 #include "proto/json_read.h"
 
+#include "base/cleanup.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/utf8.h"
@@ -7,6 +8,7 @@
 #include <errno.h>
 #include <json-c/json.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct scan {
@@ -16,6 +18,7 @@ struct scan {
 	size_t members;
 	bool in_string;
 	bool has_nul;	      /* the latest string contains an escaped NUL */
+	bool has_surrogates;  /* some string contains an escaped one */
 	bool has_just_opened; /* brackets: nothing inside them yet */
 };
 
@@ -96,9 +99,39 @@ static const char *scan_number(const struct scan *sc, size_t *at)
 	return NULL;
 }
 
+/* "uXXXX", what stands behind a backslash. */
+static bool read_unit(const unsigned char *s, size_t len, uint32_t *ret)
+{
+	uint32_t unit = 0;
+
+	if (len < 5 || s[0] != 'u')
+		return false;
+	for (int i = 1; i < 5; i++) {
+		unsigned char c = s[i] | 0x20;
+
+		if (is_digit(c))
+			unit = unit << 4 | (uint32_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			unit = unit << 4 | (uint32_t)(c - 'a' + 10);
+		else
+			return false;
+	}
+	*ret = unit;
+	return true;
+}
+
+static bool is_surrogate(uint32_t unit)
+{
+	return (unit & 0xf800) == 0xd800;
+}
+
 /* Behind a backslash. Whatever is escaped, it does not end the string. */
 static void scan_escape(struct scan *sc, size_t *at)
 {
+	uint32_t unit;
+
+	if (read_unit(sc->s + *at, sc->len - *at, &unit))
+		sc->has_surrogates |= is_surrogate(unit);
 	if (sc->len - *at >= 5 && memcmp(sc->s + *at, "u0000", 5) == 0)
 		sc->has_nul = true;
 	if (*at < sc->len && sc->s[*at] >= 0x20 && sc->s[*at] < 0x80)
@@ -146,14 +179,13 @@ static const char *scan_char(struct scan *sc, size_t *at)
 	return scan_structure(sc, c);
 }
 
-int vmv_json_check(const char *text, size_t len, struct vmv_err *err)
+static int scan(struct scan *sc, struct vmv_err *err)
 {
-	struct scan sc = { .s = (const unsigned char *)text, .len = len };
 	const char *wrong = NULL;
 
-	for (size_t at = 0; at < len && !wrong;) {
-		wrong = scan_char(&sc, &at);
-		if (!wrong && sc.members > VMV_JSON_MEMBERS)
+	for (size_t at = 0; at < sc->len && !wrong;) {
+		wrong = scan_char(sc, &at);
+		if (!wrong && sc->members > VMV_JSON_MEMBERS)
 			wrong = "too many members";
 	}
 	if (wrong)
@@ -161,17 +193,71 @@ int vmv_json_check(const char *text, size_t len, struct vmv_err *err)
 	return 0;
 }
 
-int vmv_json_parse(const char *text, size_t len, struct json_object **ret, struct vmv_err *err)
+int vmv_json_check(const char *text, size_t len, struct vmv_err *err)
+{
+	struct scan sc = { .s = (const unsigned char *)text, .len = len };
+
+	return scan(&sc, err);
+}
+
+/* -- surrogates ---------------------------------------------------------------------------- */
+
+/* The escape at s, a surrogate, as UTF-8: with the one behind it if they are a pair, else as
+ * U+FFFD. Returns the length of what it stands for; *ret and *ret_len are what it becomes. */
+static size_t decode_surrogate(const unsigned char *s, size_t len, uint32_t high,
+			       unsigned char ret[4], size_t *ret_len)
+{
+	uint32_t low = 0, cp;
+
+	if (high >= 0xdc00 || len < 12 || s[6] != '\\' || !read_unit(s + 7, len - 7, &low) ||
+	    (low & 0xfc00) != 0xdc00) {
+		memcpy(ret, "\xef\xbf\xbd", 3);
+		*ret_len = 3;
+		return 6;
+	}
+	cp = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+	ret[0] = (unsigned char)(0xf0 | cp >> 18);
+	ret[1] = (unsigned char)(0x80 | (cp >> 12 & 0x3f));
+	ret[2] = (unsigned char)(0x80 | (cp >> 6 & 0x3f));
+	ret[3] = (unsigned char)(0x80 | (cp & 0x3f));
+	*ret_len = 4;
+	return 12;
+}
+
+/* json-c up to 0.16 takes the pairs of U+1D800 to U+1DFFF, and of each plane's like, for halves:
+ * it never sees an escaped surrogate. The text becomes shorter. NULL: no memory. */
+static char *without_surrogates(const unsigned char *s, size_t len, size_t *ret_len)
+{
+	unsigned char *text = malloc(len), *p = text;
+	uint32_t unit;
+	size_t n;
+
+	if (!text)
+		return NULL;
+	for (size_t at = 0; at < len;) {
+		if (s[at] != '\\' || at + 1 == len) {
+			*p++ = s[at++];
+		} else if (read_unit(s + at + 1, len - at - 1, &unit) && is_surrogate(unit)) {
+			at += decode_surrogate(s + at, len - at, unit, p, &n);
+			p += n;
+		} else { /* two: an escaped backslash begins no escape */
+			*p++ = s[at++];
+			*p++ = s[at++];
+		}
+	}
+	*ret_len = (size_t)(p - text);
+	return (char *)text;
+}
+
+/* -- the tree ------------------------------------------------------------------------------- */
+
+/* Text that was checked. */
+static int build(const char *text, size_t len, struct json_object **ret, struct vmv_err *err)
 {
 	struct json_tokener *tok;
 	struct json_object *obj;
 	enum json_tokener_error e;
-	int r = vmv_json_check(text, len, err);
 
-	if (r < 0)
-		return r;
-	if (len >= INT32_MAX)
-		return vmv_fail(err, VMV_E_RANGE, EINVAL, "too long");
 	/* json-c counts the values inside the innermost brackets as a level of their own */
 	tok = json_tokener_new_ex(VMV_JSON_DEPTH_IN + 1);
 	if (!tok)
@@ -189,6 +275,24 @@ int vmv_json_parse(const char *text, size_t len, struct json_object **ret, struc
 	}
 	*ret = obj;
 	return 0;
+}
+
+int vmv_json_parse(const char *text, size_t len, struct json_object **ret, struct vmv_err *err)
+{
+	struct scan sc = { .s = (const unsigned char *)text, .len = len };
+	vmv_autofree char *shorter = NULL;
+	int r = scan(&sc, err);
+
+	if (r < 0)
+		return r;
+	if (len >= INT32_MAX)
+		return vmv_fail(err, VMV_E_RANGE, EINVAL, "too long");
+	if (!sc.has_surrogates)
+		return build(text, len, ret, err);
+	shorter = without_surrogates(sc.s, len, &len);
+	if (!shorter)
+		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
+	return build(shorter, len, ret, err);
 }
 
 struct json_object *vmv_json_get(struct json_object *obj, const char *name)

@@ -38,6 +38,15 @@ const char *vmv_error_code(enum vmv_errc code)
 	return codes[code].code;
 }
 
+enum vmv_errc vmv_error_of(const char *word)
+{
+	/* of codes with one word the last is the common one: VMV_E_RANGE */
+	for (size_t i = VMV_N_ERRC - 1; i > VMV_E_IO; i--)
+		if (codes[i].code && strcmp(codes[i].code, word) == 0)
+			return (enum vmv_errc)i;
+	return VMV_E_IO;
+}
+
 bool vmv_error_is_refusal(enum vmv_errc code)
 {
 	return codes[code].is_refusal;

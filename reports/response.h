@@ -10,8 +10,11 @@
 
 struct vmv_jw;
 
-/* The wire's word for an internal code. */
+/* The wire's word for an internal code; NULL: it has none. */
 const char *vmv_error_code(enum vmv_errc code);
+
+/* The code that has this word; VMV_E_IO for one that nobody knows. */
+enum vmv_errc vmv_error_of(const char *word);
 
 /* True for codes that mean: nothing was started. */
 bool vmv_error_is_refusal(enum vmv_errc code);
