@@ -16,6 +16,7 @@ fuzz_tests = \
 	tests/fuzz/fuzz_os_release \
 	tests/fuzz/fuzz_outq \
 	tests/fuzz/fuzz_packages \
+	tests/fuzz/fuzz_passwd \
 	tests/fuzz/fuzz_pressure \
 	tests/fuzz/fuzz_process \
 	tests/fuzz/fuzz_route \
@@ -49,6 +50,7 @@ tests_fuzz_fuzz_os_release_SOURCES = tests/fuzz/fuzz_os_release.c $(fuzz_driver)
 tests_fuzz_fuzz_outq_SOURCES = tests/fuzz/fuzz_outq.c $(fuzz_driver)
 tests_fuzz_fuzz_packages_SOURCES = tests/fuzz/fuzz_packages.c $(fuzz_driver)
 tests_fuzz_fuzz_packages_LDADD = packages/libpackages.a $(LDADD)
+tests_fuzz_fuzz_passwd_SOURCES = tests/fuzz/fuzz_passwd.c $(fuzz_driver)
 tests_fuzz_fuzz_pressure_SOURCES = tests/fuzz/fuzz_pressure.c $(fuzz_driver)
 tests_fuzz_fuzz_process_SOURCES = tests/fuzz/fuzz_process.c $(fuzz_driver)
 tests_fuzz_fuzz_route_SOURCES = tests/fuzz/fuzz_route.c $(fuzz_driver)
