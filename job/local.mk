@@ -12,7 +12,7 @@ job_libjob_a_SOURCES = \
 	job/kill.c \
 	job/package.c \
 	job/margin.h \
-	job/power.c \
+	job/power.c job/power.h \
 	job/program.c job/program.h \
 	job/service.c job/unit.h \
 	job/trim.c
