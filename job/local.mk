@@ -14,6 +14,7 @@ job_libjob_a_SOURCES = \
 	job/margin.h \
 	job/power.c job/power.h \
 	job/program.c job/program.h \
+	job/scrub.c job/scrub.h \
 	job/service.c job/unit.h \
 	job/trim.c
 job_libjob_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS) $(LIBSYSTEMD_CFLAGS)
