@@ -11,6 +11,7 @@
 #include "tests/lib/fixture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
