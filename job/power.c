@@ -193,10 +193,18 @@ static void sync_for_a_while(void)
 		(void)kill(pid, SIGKILL);
 }
 
+/* A tree of its own, for tests, has no kernel of its own. */
+static bool has_kernel(const struct vmv_power *p)
+{
+	return p->reboot || strcmp(p->root, "/") == 0;
+}
+
 static int by_kernel(const struct vmv_power *p, int after, struct vmv_err *err)
 {
 	int type = after == VMV_AFTER_REBOOT ? RB_AUTOBOOT : RB_POWER_OFF;
 
+	if (!has_kernel(p))
+		return vmv_fail(err, VMV_E_UNSUPPORTED, ENOTSUP, "no kernel to %s", verb(after));
 	sync_for_a_while();
 	if ((p->reboot ? p->reboot(type) : reboot(type)) < 0)
 		return vmv_fail(err, VMV_E_IO, errno, "cannot %s: %s", verb(after),
@@ -215,7 +223,7 @@ const char *vmv_power_method(const struct vmv_power *p, int after, bool is_force
 	for (size_t i = 0; i < VMV_COUNTOF(ways); i++)
 		if (is_usable(p, &ways[i], after, is_forced, program))
 			return ways[i].method;
-	return is_forced ? "kernel" : NULL;
+	return is_forced && has_kernel(p) ? "kernel" : NULL;
 }
 
 int vmv_power(const struct vmv_power *p, int after, bool is_forced, struct vmv_err *err)

@@ -113,9 +113,11 @@ START_TEST(the_answer_says_when_and_how)
 	expect_promise("PowerOff", "\"delay_s\":60", "poweroff");
 	ck_assert_str_eq(t.a.text, "powering off in 60 s");
 	ck_assert_int_eq(t.a.after, VMV_AFTER_POWEROFF);
-	expect_promise("RebootSystem", "\"force\":true,\"delay_s\":1", "kernel");
-	ck_assert(t.a.after_is_forced);
+	ck_assert_str_eq(vmv_power_method(&power, VMV_AFTER_REBOOT, true), "kernel");
 	ck_assert_int_eq(rebooted, 0);
+	try_action(&t, "RebootSystem", "\"force\":true", fx.dir); /* this is no system */
+	EXPECT_FAILED(&t, VMV_E_UNSUPPORTED, "reboot");
+	try_done(&t);
 }
 END_TEST
 
@@ -149,7 +151,9 @@ START_TEST(systemd_is_asked_where_it_runs)
 	act(VMV_AFTER_POWEROFF, false);
 	expect_calls(
 		"systemctl --no-block --job-mode=replace-irreversibly start poweroff.target\n");
-	expect_promise("RebootSystem", "\"force\":true", "systemctl");
+	expect_promise("RebootSystem", "\"force\":true,\"delay_s\":1", "systemctl");
+	ck_assert(t.a.after_is_forced);
+	ck_assert_uint_eq(t.a.after_delay_s, 1);
 	act(VMV_AFTER_REBOOT, true);
 	expect_calls("systemctl --force reboot\n");
 	act(VMV_AFTER_POWEROFF, true);
