@@ -5,6 +5,7 @@ job_libjob_a_SOURCES = \
 	job/caches.c job/caches.h \
 	job/cleanup.c \
 	job/clock.c \
+	job/digest.c job/digest.h \
 	job/domain.c \
 	job/files.c \
 	job/freeze.c job/freezer.c \
@@ -16,11 +17,13 @@ job_libjob_a_SOURCES = \
 	job/package.c \
 	job/points.c job/points.h \
 	job/power.c \
+	job/safepath.c job/safepath.h \
 	job/service.c \
 	job/tool.c job/tool.h \
+	job/transfer.c \
 	job/tree.c job/tree.h \
 	job/trim.c
-job_libjob_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS) $(LIBSYSTEMD_CFLAGS)
+job_libjob_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS) $(LIBSYSTEMD_CFLAGS) $(NETTLE_CFLAGS)
 
 job_libs = job/libjob.a exec/libexec.a packages/libpackages.a commands/libtable.a \
 	proto/libproto.a collectors/libcollectors.a base/libbase.a \
