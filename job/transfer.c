@@ -147,8 +147,8 @@ static void remove_idle(int dirfd)
 	}
 	while ((e = readdir(dir)))
 		if (fnmatch(".vmvitals-*.tmp", e->d_name, 0) == 0 &&
-		    fstatat(dirfd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-		    st.st_mtime < now - IDLE_S)
+		    fstatat(dirfd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(st.st_mode) && st.st_mtime < now - IDLE_S)
 			(void)unlinkat(dirfd, e->d_name, 0);
 }
 
