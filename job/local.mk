@@ -7,6 +7,7 @@ job_libjob_a_SOURCES = \
 	job/cleanup.c \
 	job/clock.c job/clock.h \
 	job/describe.c job/describe.h \
+	job/digest.c job/digest.h \
 	job/domain.c \
 	job/files.c \
 	job/freeze.c \
@@ -25,9 +26,11 @@ job_libjob_a_SOURCES = \
 	job/points.c job/points.h \
 	job/power.c job/power.h \
 	job/program.c job/program.h \
+	job/safepath.c job/safepath.h \
 	job/scrub.c job/scrub.h \
 	job/service.c \
 	job/tool.c job/tool.h \
+	job/transfer.c \
 	job/tree.c job/tree.h \
 	job/trim.c \
 	job/unit.h
