@@ -4,6 +4,7 @@ fuzz_tests = \
 	tests/fuzz/fuzz_cgroup \
 	tests/fuzz/fuzz_diag \
 	tests/fuzz/fuzz_diskstats \
+	tests/fuzz/fuzz_envelope \
 	tests/fuzz/fuzz_inet6 \
 	tests/fuzz/fuzz_json \
 	tests/fuzz/fuzz_json_write \
@@ -37,6 +38,7 @@ fuzz_driver = tests/fuzz/replay.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_cgroup_SOURCES = tests/fuzz/fuzz_cgroup.c $(fuzz_driver)
 tests_fuzz_fuzz_diag_SOURCES = tests/fuzz/fuzz_diag.c $(fuzz_driver)
 tests_fuzz_fuzz_diskstats_SOURCES = tests/fuzz/fuzz_diskstats.c $(fuzz_driver)
+tests_fuzz_fuzz_envelope_SOURCES = tests/fuzz/fuzz_envelope.c $(fuzz_driver)
 tests_fuzz_fuzz_inet6_SOURCES = tests/fuzz/fuzz_inet6.c $(fuzz_driver)
 tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz_json.c $(fuzz_driver)
 tests_fuzz_fuzz_json_write_SOURCES = tests/fuzz/fuzz_json_write.c $(fuzz_driver)
