@@ -6,7 +6,8 @@ if ENABLE_TESTS
 check_LIBRARIES += tests/lib/libfixture.a
 tests_lib_libfixture_a_SOURCES = tests/lib/fixture.c tests/lib/fixture.h \
 	tests/lib/fake_asker.h \
-	tests/lib/guest.c tests/lib/guest.h
+	tests/lib/guest.c tests/lib/guest.h \
+	tests/lib/jobs.c tests/lib/jobs.h
 tests_lib_libfixture_a_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 
 include tests/unit/local.mk
