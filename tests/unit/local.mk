@@ -61,6 +61,7 @@ unit_tests = \
 	tests/unit/test_route \
 	tests/unit/test_samples \
 	tests/unit/test_schema \
+	tests/unit/test_scope \
 	tests/unit/test_settings \
 	tests/unit/test_show \
 	tests/unit/test_socket \
@@ -98,6 +99,8 @@ EXTRA_tests_unit_test_job_DEPENDENCIES = vmvitals-job$(EXEEXT)
 EXTRA_tests_unit_test_launch_DEPENDENCIES = vmvitals-job$(EXEEXT)
 
 tests_unit_test_actions_LDADD = $(job_libs) $(CHECK_LIBS)
+tests_unit_test_scope_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
+tests_unit_test_scope_LDADD = tests/lib/libfixture.a $(job_libs) $(CHECK_LIBS)
 tests_unit_test_group_LDADD = tests/lib/libfixture.a $(job_libs) $(CHECK_LIBS)
 
 # The helper is a program of its own: what answers is compiled in here.
