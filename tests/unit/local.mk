@@ -1,6 +1,7 @@
 # One program per module under test; each is a libcheck suite of its own.
 unit_tests = \
 	tests/unit/test_accounts \
+	tests/unit/test_arguments \
 	tests/unit/test_asker \
 	tests/unit/test_backoff \
 	tests/unit/test_bucket \
@@ -78,7 +79,8 @@ unit_tests = \
 	tests/unit/test_virtual \
 	tests/unit/test_vitals \
 	tests/unit/test_vmstat \
-	tests/unit/test_walk
+	tests/unit/test_walk \
+	tests/unit/test_words
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 
