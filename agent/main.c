@@ -1,10 +1,11 @@
 #include "agent/agent.h"
 #include "agent/options.h"
-#include "config/settings.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "config/settings.h"
+#include "exec/spawn.h"
 
 #include <event2/event.h>
 #include <fcntl.h>
@@ -30,6 +31,7 @@ static void raise_nofile(void)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= VMV_NOFILE_WANTED)
 		return;
+	vmv_spawn_set_nofile(limit.rlim_cur);
 	limit.rlim_cur = limit.rlim_max < VMV_NOFILE_WANTED ? limit.rlim_max : VMV_NOFILE_WANTED;
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }

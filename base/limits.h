@@ -82,6 +82,11 @@
 #define VMV_METRICS_ADDRESSES  16
 #define VMV_METRICS_PORTS      1000
 #define VMV_PROCESS_LIST_MAX   2000
+#define VMV_USERS_MAX	       2000 /* accounts in UserList; further ones are left out */
+#define VMV_SERVICES_AGE_MS    5000 /* ServiceList: an answer that is so young is good */
+#define VMV_USAGE_DAYS	       30   /* history of use; older means are overwritten */
+#define VMV_USAGE_GAP_MS       305000 /* readings further apart: what was between is unknown */
+#define VMV_USAGE_ENOUGH_S     3600   /* advice takes so much history */
 #define VMV_STATE_JOBS	       64  /* listed by GetState; further ones are not */
 #define VMV_CMDLINE_MAX	       512 /* characters on the wire */
 
@@ -94,6 +99,10 @@
 #define VMV_ASK_ANSWER_MAX  (64 * VMV_KIB)   /* bytes; a longer one is -EFBIG */
 #define VMV_ASK_LONG_MAX    VMV_RESPONSE_MAX /* the same, of those that were fetched */
 #define VMV_ASK_IDLE_MS	    10000	     /* then a worker without work ends */
+#define VMV_ASK_FETCHERS    3		     /* processes for what is fetched, beside the others */
+#define VMV_ASK_FETCHED	    64		  /* different questions of it; a further one is -EBUSY */
+#define VMV_ASK_WAITERS	    1024	  /* for these; likewise */
+#define VMV_ASK_KEPT_BYTES  (4 * VMV_MIB) /* of their answers; the one unused for longest goes */
 
 #define VMV_ASK_QUESTION_MAX (8 * VMV_KIB) /* bytes; a longer one is -EINVAL */
 
@@ -121,6 +130,9 @@
 #define VMV_SCRIPT_SECONDS  3600
 #define VMV_SCRIPTS_KEPT    1000 /* ids that were reported, and so long: */
 #define VMV_SCRIPTS_KEPT_S  (30 * 86400)
+#define VMV_SCRIPTS_LIVE    256 /* not yet reported; further ones are told so */
+#define VMV_SCRIPT_ID_MAX   512 /* bytes; a script with a longer one is skipped */
+#define VMV_SCRIPT_NAME_MAX 256 /* bytes of name, shell and account; longer ones are refused */
 #define VMV_ENV_VARS	    256
 #define VMV_ENV_BYTES	    (128 * VMV_KIB)
 

@@ -7,10 +7,12 @@ base_libbase_a_SOURCES = \
 	base/clock.c base/clock.h \
 	base/settings.c base/settings.h \
 	base/err.c base/err.h \
+	base/freeze.c base/freeze.h \
 	base/journal.c base/journal.h \
 	base/limits.h \
 	base/log.c base/log.h \
 	base/metric.h \
+	base/notify.c base/notify.h \
 	base/num.c base/num.h \
 	base/rfc3339.c base/rfc3339.h \
 	base/root.c base/root.h \

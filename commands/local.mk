@@ -23,6 +23,7 @@ commands_libcommands_a_SOURCES = \
 	commands/request.c commands/request.h \
 	commands/samples.c \
 	commands/services.c \
+	commands/software.c commands/software.h \
 	commands/system.c \
 	commands/updates.c \
 	commands/users.c

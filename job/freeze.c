@@ -1,15 +1,211 @@
+#include "base/freeze.h"
+#include "base/num.h"
+#include "base/cleanup.h"
+#include "base/clock.h"
 #include "job/action.h"
+#include "job/guard.h"
+#include "job/guard_impl.h"
+#include "job/hooks.h"
+#include "job/points.h"
+#include "job/tool.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define MS 1000
+
+struct freezing {
+	struct vmv_action *action;
+	struct vmv_hooks hooks;
+	struct vmv_points *points;
+	struct vmv_guard_report *report;
+	int dir, lock;
+};
+
+static uint64_t now_ms(void)
+{
+	return vmv_mono_ms(&vmv_clock_system);
+}
+
+static void run_thaw_hooks(void *arg)
+{
+	struct freezing *f = arg;
+
+	vmv_hooks_thaw(&f->hooks);
+}
+
+static void write_report(const struct freezing *f)
+{
+	struct vmv_action *a = f->action;
+	uint64_t now = now_ms(), at = f->report->thaw_at_ms;
+
+	vmv_jw_open(&a->data, NULL);
+	vmv_jw_u64(&a->data, "frozen", f->report->count);
+	vmv_jw_array(&a->data, "mountpoints");
+	for (size_t i = 0; i < f->points->n; i++)
+		if (f->report->is_frozen[i])
+			vmv_jw_str(&a->data, NULL, f->points->v[i].path);
+	vmv_jw_end(&a->data);
+	vmv_jw_u64(&a->data, "thaw_in_ms", at > now ? at - now : 0);
+	vmv_jw_close(&a->data);
+	(void)snprintf(a->text, sizeof(a->text), "%u filesystems are frozen.", f->report->count);
+}
+
+/* The less there is to be written, the shorter is what comes now. */
+static int check_points(const struct vmv_points *p, struct vmv_err *err)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->v[i].fd < 0)
+			return vmv_fail(err, VMV_E_IO, -p->v[i].fd, "cannot open '%.200s': %s",
+					p->v[i].path, strerror(-p->v[i].fd));
+	for (size_t i = 0; i < p->n; i++)
+		(void)syncfs(p->v[i].fd);
+	return 0;
+}
+
+static int check_record(const char *run_dir, struct vmv_err *err)
+{
+	struct vmv_freeze_record record;
+
+	if (vmv_freeze_read(run_dir, &record) == -ENOENT)
+		return 0;
+	return vmv_fail(err, VMV_E_BUSY, EBUSY,
+			"filesystems may be frozen still, by a guard that is gone: thaw first");
+}
+
+static int freeze_points(struct freezing *f, bool *ret_begun, struct vmv_err *err)
+{
+	struct vmv_action *a = f->action;
+	pid_t executor = a->settings->executor;
+	struct vmv_guard_spec spec = {
+		.points = f->points,
+		.dir = f->dir,
+		.lock = f->lock,
+		.timeout_ms = (uint32_t)a->args[VMV_FREEZE_TIMEOUT_S].number * MS,
+		.give_up_ms = vmv_tool_soft_deadline(a->deadline_ms),
+		.executor = executor > 0 ? executor : getppid(),
+		.thawed = run_thaw_hooks,
+		.arg = f,
+	};
+
+	return vmv_guard_start(&spec, &f->report, ret_begun, err);
+}
+
+/* Hooks have run: whatever happens now, they run again, here or in the guard. */
+static int freeze(struct freezing *f, struct vmv_err *err)
+{
+	bool is_guards = false;
+	int r = vmv_hooks_freeze(&f->hooks, vmv_tool_soft_deadline(f->action->deadline_ms), err);
+
+	if (r == 0)
+		r = check_points(f->points, err);
+	if (r == 0)
+		r = freeze_points(f, &is_guards, err);
+	if (r < 0 && !is_guards)
+		vmv_hooks_thaw(&f->hooks);
+	return r;
+}
+
+static int prepare(struct freezing *f, struct vmv_err *err)
+{
+	const struct vmv_action *a = f->action;
+	int r;
+
+	f->dir = vmv_guard_dir(a->settings->run_dir, err);
+	if (f->dir < 0)
+		return f->dir;
+	f->lock = vmv_guard_lock(f->dir, err);
+	if (f->lock < 0)
+		return f->lock;
+	r = check_record(a->settings->run_dir, err);
+	if (r == 0)
+		r = vmv_points_open(a->settings, a->args[VMV_FREEZE_MOUNTPOINTS].json, &f->points,
+				    err);
+	if (r == 0)
+		r = vmv_hooks_find(a->settings, &f->hooks, err);
+	return r;
+}
 
 int vmv_do_fs_freeze(struct vmv_action *a, struct vmv_err *err)
 {
-	(void)a;
-	return vmv_fail(err, VMV_E_UNSUPPORTED, ENOTSUP, "not supported in this version");
+	struct freezing f = { .action = a, .dir = -1, .lock = -1 };
+	int r = prepare(&f, err);
+
+	if (r == 0)
+		r = freeze(&f, err);
+	if (r == 0)
+		write_report(&f);
+	vmv_hooks_clear(&f.hooks);
+	vmv_points_free(f.points);
+	free(f.report);
+	vmv_closep(&f.dir);
+	vmv_closep(&f.lock);
+	return r;
+}
+
+/* -- thawing -------------------------------------------------------------------------------- */
+
+/* What a guard has left behind that was killed. Nobody knows any more which ones it had frozen. */
+static int thaw_leftovers(const struct vmv_action *a, int dir, uint64_t *ret, struct vmv_err *err)
+{
+	vmv_autoclose int lock = vmv_guard_lock(dir, err);
+	struct vmv_points *points = NULL;
+	int r = lock < 0 ? lock : vmv_points_open(a->settings, NULL, &points, err);
+
+	for (size_t i = 0; r == 0 && i < points->n; i++) {
+		int error = points->v[i].fd < 0 ? points->v[i].fd : vmv_point_thaw(&points->v[i]);
+
+		*ret += error == 0;
+		if (error < 0 && error != -EINVAL && error != -EOPNOTSUPP && error != -ENOTTY)
+			r = vmv_fail(err, VMV_E_IO, -error, "cannot thaw '%.200s': %s",
+				     points->v[i].path, strerror(-error));
+	}
+	vmv_points_free(points);
+	if (r == 0)
+		(void)unlinkat(dir, VMV_FREEZE_FILE, 0);
+	return r;
+}
+
+static int thaw(const struct vmv_action *a, int dir, uint64_t *count, uint64_t *ms,
+		struct vmv_err *err)
+{
+	struct vmv_freeze_record record;
+	int r = vmv_freeze_read(a->settings->run_dir, &record);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r < 0)
+		*ms = VMV_UNSET;
+	else
+		r = vmv_guard_thaw(dir, vmv_tool_soft_deadline(a->deadline_ms), count, ms, err);
+	if (r == -ENOENT) { /* thawed while we looked, or killed */
+		r = vmv_freeze_read(a->settings->run_dir, &record);
+		if (r == -ENOENT)
+			return 0;
+		if (r == 0)
+			return vmv_fail(err, VMV_E_IO, EAGAIN, "the guard does not answer");
+	}
+	if (r == -ESRCH || r == -EINVAL)
+		r = thaw_leftovers(a, dir, count, err);
+	return r;
 }
 
 int vmv_do_fs_thaw(struct vmv_action *a, struct vmv_err *err)
 {
-	(void)a;
-	return vmv_fail(err, VMV_E_UNSUPPORTED, ENOTSUP, "not supported in this version");
+	vmv_autoclose int dir = vmv_guard_dir(a->settings->run_dir, err);
+	uint64_t count = 0, ms = 0;
+	int r = dir < 0 ? dir : thaw(a, dir, &count, &ms, err);
+
+	if (r < 0)
+		return r;
+	vmv_jw_open(&a->data, NULL);
+	vmv_jw_u64(&a->data, "thawed", count);
+	vmv_jw_u64(&a->data, "frozen_ms", ms);
+	vmv_jw_close(&a->data);
+	(void)snprintf(a->text, sizeof(a->text), "%" PRIu64 " filesystems were thawed.", count);
+	return 0;
 }

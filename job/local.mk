@@ -1,23 +1,38 @@
 # vmvitals-job: one job of the executor, in a process of its own.
 noinst_LIBRARIES += job/libjob.a
 job_libjob_a_SOURCES = \
-	job/action.h job/actions.c \
+	job/action.h \
+	job/actions.c \
+	job/caches.c job/caches.h \
 	job/cleanup.c \
-	job/clock.c \
+	job/clock.c job/clock.h \
+	job/describe.c job/describe.h \
 	job/domain.c \
 	job/files.c \
 	job/freeze.c \
+	job/freezer.c \
 	job/golden.c \
+	job/group.c job/group.h \
+	job/guard.c job/guard.h \
+	job/guard_impl.h \
+	job/guarding.c \
+	job/hooks.c job/hooks.h \
 	job/hostname.c \
 	job/kill.c \
+	job/launch.c job/launch.h \
+	job/margin.h \
 	job/package.c \
+	job/points.c job/points.h \
 	job/power.c \
+	job/program.c job/program.h \
 	job/service.c \
+	job/tool.c job/tool.h \
+	job/tree.c job/tree.h \
 	job/trim.c
-job_libjob_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS) $(LIBSYSTEMD_CFLAGS)
+job_libjob_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS) $(LIBSYSTEMD_CFLAGS) $(NETTLE_CFLAGS)
 
 job_libs = job/libjob.a exec/libexec.a packages/libpackages.a commands/libtable.a \
-	proto/libproto.a base/libbase.a \
+	reports/libreports.a proto/libproto.a base/libbase.a \
 	$(LIBSYSTEMD_LIBS) $(JSONC_LIBS) $(NETTLE_LIBS) $(EVENT_LIBS) -lm
 
 pkglibexec_PROGRAMS += vmvitals-job

@@ -12,7 +12,7 @@ import time
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from harness import AGENT, CLI, FIXTURES, HELPER, Agent, Host, put, wait_for  # noqa: E402
+from harness import AGENT, CLI, FIXTURES, HELPER, Agent, Host, Systemd, put, wait_for  # noqa: E402
 
 
 def pytest_sessionstart(session):
@@ -120,6 +120,7 @@ class Starter:
         self.folder = folder
         self.agents = []
         self.hosts = []
+        self.systemds = []
 
     def __call__(self, *args, channels=None, **options):
         folder = self.folder / f"a{len(self.agents)}"
@@ -144,6 +145,11 @@ class Starter:
             host.handshake, host.metrics = host.greet()
         return host
 
+    def systemd(self, more=0):
+        """Options for an agent that finds a systemd; none where there can be none."""
+        self.systemds.append(Systemd(self.folder / f"d{len(self.systemds)}", more))
+        return ("--helper", str(self.systemds[-1].helper)) if self.systemds[-1].is_running else ()
+
     def stop_all(self):
         for host in self.hosts:
             host.close()
@@ -153,6 +159,8 @@ class Starter:
                 agent.clean_up()
             except Exception as e:  # pylint: disable=broad-except
                 faults.append(str(e))
+        for systemd in self.systemds:
+            systemd.stop()
         assert not faults, "\n".join(faults)
 
 

@@ -333,8 +333,92 @@ def health(where, v):
     need(v["status"] == worst, where, "the status is not that of the worst check")
 
 
+# -- services, accounts, filesystems, what hosts of older tools ask --------------------------------
+
+SERVICE = members({name: text(1) for name in ("name", "display_name", "status", "startup_type", "unit", "load", "active",
+                                              "sub")}
+                  | {"description": text()} | {name: boolean for name in ("can_start", "can_stop", "can_restart")})
+
+
+def service_list(where, v):
+    array(SERVICE)(where, v)
+    names = [s["name"] for s in v]
+    need(names == sorted(set(names)) and all(n.endswith(".service") for n in names), where, "names of services")
+    for s in v:
+        need(s["unit"] == s["name"] and (s["sub"] == "running") == (s["status"] == "running"), where, f"{s}")
+        need(s["status"] != "dead", where, "'dead' is 'stopped'")
+        need(not (s["can_start"] and s["can_stop"]), where, "a unit cannot be started and stopped")
+
+
+SERVICE_STATUS = members({name: null_or(text(1)) for name in ("load", "active", "sub", "result")} | {
+    "name": text(1), "startup_type": text(1), "main_pid": null_or(PID), "since": null_or(STAMP_TEXT)})
+
+USER = members({"name": text(1), "uid": integer(0, 2**32 - 2), "gid": integer(0, 2**32 - 2), "description": text(),
+                "home": text(), "shell": text()})
+
+
+def user_list(where, v):
+    members({"users": array(USER, 0, 2000), "count": COUNT})(where, v)
+    need(v["count"] == len(v["users"]), where, "count")
+
+
+SPACE_STATUS = one_of("ok", "warning", "critical")
+DISK = members({"mount_point": pattern("(?s)/.*"), "filesystem": text(1), "total_gb": GIB, "used_gb": GIB,
+                "available_gb": GIB, "usage_percent": PERCENT, "status": SPACE_STATUS})
+DRIVE = members({"drive": pattern("(?s)/.*"), "drive_letter": pattern("(?s)/.*"), "label": one_of(""), "total_gb": GIB,
+                 "used_gb": GIB, "free_gb": GIB, "available_gb": GIB, "used_percent": PERCENT, "status": SPACE_STATUS})
+
+
+def disk_space(where, v):
+    members({"status": SPACE_STATUS, "disks": array(DISK), "drives": array(DRIVE),
+             "warning_threshold": number(1, 100, 9), "critical_threshold": number(1, 100, 9),
+             "stuck": array(pattern("(?s)/.*"))})(where, v)
+    need([(d["mount_point"], d["usage_percent"], d["status"]) for d in v["disks"]]
+         == [(d["drive"], d["used_percent"], d["status"]) for d in v["drives"]], where, "two truths about a disk")
+    need(all(d["drive"] == d["drive_letter"] and d["free_gb"] == d["available_gb"] for d in v["drives"]), where, "drives")
+
+
+VERDICT = {"status": STATUS_WORD, "message": text(3, 200), "details": table(LABEL, anything)}
+
+
+def one_health_check(where, v):
+    members({"check_name": one_of("overall", *CHECKS)} | VERDICT)(where, v)
+    if v["check_name"] == "overall":
+        need(v["details"].keys() == CHECKS, where, "names of checks")
+
+
+def all_health_checks(where, v):
+    members({name: members(VERDICT) for name in CHECKS}
+            | {"overall_health": one_of("Healthy", "Warning", "Critical"),
+               "checks": array(members({"name": one_of(*CHECKS), "status": STATUS_WORD, "message": text(3, 200)}))})(where, v)
+    need({c["name"]: (c["status"], c["message"]) for c in v["checks"]}
+         == {name: (v[name]["status"], v[name]["message"]) for name in CHECKS}, where, "two truths about a check")
+    found = {c["status"] for c in v["checks"]}
+    word = ("Critical" if "failed" in found else "Warning" if "warning" in found or "passed" not in found else "Healthy")
+    need(v["overall_health"] == word, where, "overall_health")
+
+
+OPTIMIZATION = members({
+    "status": one_of("optimal", "suboptimal", "unknown"),
+    "recommendations": array(members({
+        "resource": one_of("cpu", "memory"), "current_value": integer(1), "recommended_value": integer(1),
+        "unit": one_of("cpus", "MiB"), "reason": SENTENCE, "potential_savings_percent": PERCENT}), 0, 2),
+    "processes": array(members({"name": text(1), "executablePath": null_or(text(1)), "cpuPercent": null_or(PERCENT_OF_CPUS),
+                                "memoryKB": null_or(COUNT), "pid": PID}), 0, 10),
+    "cpu_optimization_available": boolean, "memory_optimization_available": boolean,
+    "disk_optimization_available": one_of(False), "evaluated_seconds": COUNT})
+
+
+def freeze_status(where, v):
+    members({"status": one_of("thawed", "frozen"), "since": null_or(STAMP_TEXT), "thaw_in_ms": null_or(COUNT)})(where, v)
+    need((v["status"] == "thawed") == (v["since"] is None) == (v["thaw_in_ms"] is None), where, "what is known when thawed")
+
+
 DATA = {
+    "CheckDiskSpace": disk_space,
+    "CheckResourceOptimization": OPTIMIZATION,
     "Describe": DESCRIPTION,
+    "FsFreezeStatus": freeze_status,
     "GetHealth": health,
     "GetSamples": SAMPLES,
     "GetState": STATE,
@@ -344,6 +428,11 @@ DATA = {
     "OsInfo": members(OS_INFO),
     "ProcessList": process_list,
     "ProcessTop": process_list,
+    "RunAllHealthChecks": all_health_checks,
+    "RunHealthCheck": one_health_check,
+    "ServiceControl": SERVICE_STATUS,
+    "ServiceList": service_list,
+    "UserList": user_list,
 }
 
 
@@ -351,7 +440,7 @@ def response(where, o, action):
     need(("error" in o) == (not o["success"]), where, "'error' is there if and only if it failed")
     if o["success"]:
         need(o["exit_code"] == 0 and "error_code" not in o, where, "success with exit code or error code")
-        need("\n" not in o["stdout"] and o["stdout"], where, "stdout is no line")
+        need(o["stdout"] and (action == "ServiceControl" or "\n" not in o["stdout"]), where, "stdout is no line")
         if action:
             need(action in DATA, where, f"{action} has no schema")
             DATA[action](f"{where} {action} data", o["data"])

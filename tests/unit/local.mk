@@ -9,8 +9,11 @@ unit_tests = \
 	tests/unit/test_cgroup \
 	tests/unit/test_cgroup_id \
 	tests/unit/test_channel \
+	tests/unit/test_cleanup \
+	tests/unit/test_child \
 	tests/unit/test_client \
 	tests/unit/test_clock \
+	tests/unit/test_clock_action \
 	tests/unit/test_command \
 	tests/unit/test_config \
 	tests/unit/test_counters \
@@ -20,12 +23,18 @@ unit_tests = \
 	tests/unit/test_diag \
 	tests/unit/test_disk \
 	tests/unit/test_envelope \
+	tests/unit/test_domain \
+	tests/unit/test_disks \
 	tests/unit/test_facts \
 	tests/unit/test_fields \
+	tests/unit/test_files \
 	tests/unit/test_filesystem \
+	tests/unit/test_freeze \
+	tests/unit/test_golden \
 	tests/unit/test_health \
 	tests/unit/test_hello \
 	tests/unit/test_helper \
+	tests/unit/test_hostname \
 	tests/unit/test_identity \
 	tests/unit/test_journal \
 	tests/unit/test_json_read \
@@ -35,6 +44,7 @@ unit_tests = \
 	tests/unit/test_keyed \
 	tests/unit/test_keyfile \
 	tests/unit/test_keyring \
+	tests/unit/test_kill \
 	tests/unit/test_load \
 	tests/unit/test_log \
 	tests/unit/test_memory \
@@ -50,9 +60,14 @@ unit_tests = \
 	tests/unit/test_options \
 	tests/unit/test_os \
 	tests/unit/test_outq \
+	tests/unit/test_packages_command \
+	tests/unit/test_packages_inventory \
+	tests/unit/test_packages_job \
+	tests/unit/test_packages_parse \
 	tests/unit/test_parts \
 	tests/unit/test_poll \
 	tests/unit/test_port \
+	tests/unit/test_power \
 	tests/unit/test_pressure \
 	tests/unit/test_process \
 	tests/unit/test_processes \
@@ -62,9 +77,14 @@ unit_tests = \
 	tests/unit/test_route \
 	tests/unit/test_samples \
 	tests/unit/test_schema \
+	tests/unit/test_scripts \
+	tests/unit/test_service_action \
+	tests/unit/test_services \
+	tests/unit/test_serve \
 	tests/unit/test_settings \
 	tests/unit/test_show \
 	tests/unit/test_socket \
+	tests/unit/test_spawn \
 	tests/unit/test_spec \
 	tests/unit/test_state \
 	tests/unit/test_systemd \
@@ -72,8 +92,11 @@ unit_tests = \
 	tests/unit/test_tcp \
 	tests/unit/test_temperature \
 	tests/unit/test_time \
+	tests/unit/test_tree \
 	tests/unit/test_units \
+	tests/unit/test_usage \
 	tests/unit/test_user \
+	tests/unit/test_users_list \
 	tests/unit/test_utf8 \
 	tests/unit/test_uuid \
 	tests/unit/test_virtual \
@@ -100,12 +123,55 @@ tests_unit_test_counters_LDADD = execd/libexecd.a $(LDADD)
 tests_unit_test_envelope_LDADD = execd/libexecd.a $(LDADD)
 tests_unit_test_keyring_LDADD = execd/libexecd.a $(LDADD)
 tests_unit_test_nonces_LDADD = execd/libexecd.a $(LDADD)
+# Of the agent's libraries none needs these.
+tests_unit_test_packages_inventory_LDADD = packages/libpackages.a $(LDADD)
+tests_unit_test_packages_parse_LDADD = packages/libpackages.a $(LDADD)
+tests_unit_test_packages_job_LDADD = $(job_libs) $(LDADD)
 
 # The helper is a program of its own: what answers is compiled in here.
+tests_unit_test_serve_SOURCES = tests/unit/test_serve.c helper/serve.c
 tests_unit_test_units_SOURCES = tests/unit/test_units.c \
-	helper/bus.c helper/units.c helper/users.c
+	helper/units.c helper/users.c
 tests_unit_test_units_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
 tests_unit_test_units_LDADD = $(LDADD) $(LIBSYSTEMD_LIBS)
 
+# The executor is no part of the agent.
+tests_unit_test_scripts_LDADD = tests/lib/libfixture.a execd/libexecd.a $(agent_libs) $(CHECK_LIBS)
+
+# Actions of the executor, as jobs run them.
+action_tests_LDADD = tests/lib/libfixture.a $(job_libs) $(agent_libs) $(CHECK_LIBS) $(LIBSYSTEMD_LIBS)
+tests_unit_test_clock_action_LDADD = $(action_tests_LDADD)
+tests_unit_test_domain_LDADD = $(action_tests_LDADD)
+tests_unit_test_hostname_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
+tests_unit_test_hostname_LDADD = $(action_tests_LDADD)
+tests_unit_test_kill_LDADD = $(action_tests_LDADD)
+tests_unit_test_power_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
+tests_unit_test_power_LDADD = $(action_tests_LDADD)
+tests_unit_test_service_action_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
+tests_unit_test_service_action_LDADD = $(action_tests_LDADD)
+tests_unit_test_services_SOURCES = tests/unit/test_services.c \
+	helper/services.c $(fake_systemd)
+tests_unit_test_services_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
+tests_unit_test_services_LDADD = $(LDADD) $(LIBSYSTEMD_LIBS)
+# A systemd for end-to-end tests.
+fake_systemd = tests/lib/fake_systemd.c tests/lib/fake_systemd.h
+check_PROGRAMS += tests/e2e/fake-systemd
+tests_e2e_fake_systemd_SOURCES = tests/e2e/fake_systemd.c $(fake_systemd)
+tests_e2e_fake_systemd_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
+tests_e2e_fake_systemd_LDADD = base/libbase.a $(LIBSYSTEMD_LIBS)
+
 AM_CPPFLAGS += $(CHECK_CFLAGS) $(EVENT_CFLAGS) $(JSONC_CFLAGS)
 LDADD = tests/lib/libfixture.a host/libhost.a $(agent_libs) $(CHECK_LIBS)
+
+# Actions of the executor are in no library of the agent's.
+action_tests = tests/lib/libfixture.a $(job_libs) $(MNL_LIBS) $(CHECK_LIBS)
+acting = tests/lib/acting.c tests/lib/acting.h
+tests_unit_test_cleanup_SOURCES = tests/unit/test_cleanup.c $(acting)
+tests_unit_test_files_SOURCES = tests/unit/test_files.c $(acting)
+tests_unit_test_freeze_SOURCES = tests/unit/test_freeze.c $(acting)
+tests_unit_test_golden_SOURCES = tests/unit/test_golden.c $(acting)
+tests_unit_test_cleanup_LDADD = $(action_tests)
+tests_unit_test_files_LDADD = $(action_tests)
+tests_unit_test_freeze_LDADD = $(action_tests)
+tests_unit_test_golden_LDADD = $(action_tests)
+tests_unit_test_tree_LDADD = $(action_tests)

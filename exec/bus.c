@@ -1,6 +1,6 @@
 #ifdef HAVE_LIBSYSTEMD
 
-#include "helper/bus.h"
+#include "exec/bus.h"
 
 #include "base/clock.h"
 
@@ -32,20 +32,31 @@ static uint64_t time_left(const struct vmv_bus *b)
 	return now_ms < b->until_ms ? (b->until_ms - now_ms) * 1000 : 0;
 }
 
+int vmv_bus_turn(struct vmv_bus *b)
+{
+	for (;;) {
+		int r = sd_bus_process(b->bus, NULL);
+		uint64_t us;
+
+		if (r != 0)
+			return r < 0 ? r : 0;
+		us = time_left(b);
+		if (us == 0)
+			return -ETIMEDOUT;
+		r = sd_bus_wait(b->bus, us);
+		if (r < 0 && r != -EINTR)
+			return r;
+	}
+}
+
 /* A call would do this by itself, but wait for it as long as the library thinks fit: 90 s. */
 static int log_in(struct vmv_bus *b)
 {
 	int r;
 
 	while ((r = sd_bus_is_ready(b->bus)) == 0) {
-		uint64_t us = time_left(b);
-
-		if (us == 0)
-			return -ETIMEDOUT;
-		r = sd_bus_process(b->bus, NULL);
-		if (r == 0)
-			r = sd_bus_wait(b->bus, us);
-		if (r < 0 && r != -EINTR)
+		r = vmv_bus_turn(b);
+		if (r < 0)
 			return r;
 	}
 	return r < 0 ? r : 0;
@@ -98,13 +109,18 @@ int vmv_bus_new_call(struct vmv_bus *b, const char *path, const char *interface,
 	return 0;
 }
 
-int vmv_bus_send(struct vmv_bus *b, sd_bus_message *call, sd_bus_message **ret)
+int vmv_bus_call(struct vmv_bus *b, sd_bus_message *call, sd_bus_error *error, sd_bus_message **ret)
 {
 	uint64_t us = time_left(b);
-	int r = us > 0 ? sd_bus_call(b->bus, call, us, NULL, ret) : -ETIMEDOUT;
+	int r = us > 0 ? sd_bus_call(b->bus, call, us, error, ret) : -ETIMEDOUT;
 
 	sd_bus_message_unref(call);
 	return result(r, b->name);
+}
+
+int vmv_bus_send(struct vmv_bus *b, sd_bus_message *call, sd_bus_message **ret)
+{
+	return vmv_bus_call(b, call, NULL, ret);
 }
 
 #else

@@ -1,6 +1,6 @@
 /* Questions to services on the system bus (libsystemd), each within a time. */
-#ifndef VMV_HELPER_BUS_H
-#define VMV_HELPER_BUS_H
+#ifndef VMV_EXEC_BUS_H
+#define VMV_EXEC_BUS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,7 +12,7 @@
 struct vmv_bus {
 	sd_bus *bus;	   /* owned */
 	const char *name;  /* of the service; borrowed */
-	uint64_t until_ms; /* monotonic */
+	uint64_t until_ms; /* monotonic; may be set anew */
 };
 
 /* Each returns 0 or negative errno: -ENOENT when there is no bus, or nobody with that name on it
@@ -30,6 +30,14 @@ bool vmv_bus_is_open(const struct vmv_bus *b);
 int vmv_bus_new_call(struct vmv_bus *b, const char *path, const char *interface, const char *member,
 		     sd_bus_message **ret);
 int vmv_bus_send(struct vmv_bus *b, sd_bus_message *call, sd_bus_message **ret);
+
+/* The same; error (SD_BUS_ERROR_NULL, the caller's) is what the service said, if it did. */
+int vmv_bus_call(struct vmv_bus *b, sd_bus_message *call, sd_bus_error *error,
+		 sd_bus_message **ret);
+
+/* Handles what comes until one message was, at most until b->until_ms: 0, or -ETIMEDOUT or what the
+ * connection said. */
+int vmv_bus_turn(struct vmv_bus *b);
 
 /* For VMV_CLEANUP. */
 static inline void vmv_bus_message_unrefp(sd_bus_message **m)
