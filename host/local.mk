@@ -12,6 +12,7 @@ host_libhost_a_SOURCES = \
 	host/help.c host/help.h \
 	host/identity.c host/identity.h \
 	host/inquiries.c host/inquiries.h host/groups.inc host/metrics.inc \
+	host/keys.c host/keys.h \
 	host/listing.c host/listing.h \
 	host/message.c host/message.h \
 	host/options.c host/options.h \
@@ -21,6 +22,7 @@ host_libhost_a_SOURCES = \
 	host/remote.c host/remote.h \
 	host/run.c host/run.h \
 	host/show.c host/show.h \
+	host/sign.c \
 	host/signer.c host/signer.h \
 	host/stop.c host/stop.h \
 	host/tables.c host/tables.h \
@@ -29,7 +31,7 @@ host_libhost_a_SOURCES = \
 	host/verbs.c host/verbs.h \
 	host/vitals.c host/vitals.h \
 	host/watch.c host/watch.h
-host_libhost_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS) $(NETTLE_CFLAGS)
+host_libhost_a_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' $(JSONC_CFLAGS) $(NETTLE_CFLAGS)
 
 bin_PROGRAMS += vmvitals
 vmvitals_SOURCES = host/main.c
