@@ -29,12 +29,14 @@ struct vmv_sessions {
 	size_t n;
 };
 
-static struct session *find(const struct vmv_sessions *s, const char *channel)
+/* Its place, or s->n. */
+static size_t find(const struct vmv_sessions *s, const char *channel)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (strcmp(s->list[i].channel, channel) == 0)
-			return (struct session *)&s->list[i];
-	return NULL;
+	size_t i = 0;
+
+	while (i < s->n && strcmp(s->list[i].channel, channel) != 0)
+		i++;
+	return i;
 }
 
 /* -- the file: "UUID CHANNEL" a line ------------------------------------------------------------
@@ -145,17 +147,18 @@ void vmv_sessions_free(struct vmv_sessions *s)
 
 int vmv_sessions_begin(struct vmv_sessions *s, const char *channel, char ret[VMV_UUID_SIZE])
 {
-	struct session *to = find(s, channel);
-	bool is_new = !to;
-	struct session before;
+	size_t at = find(s, channel);
+	bool is_new = at == s->n;
+	struct session *to, before;
 	int r;
 
 	if (strlen(channel) > NAME_MAX_LEN)
 		return -EINVAL;
 	if (is_new && s->n == VMV_CHANNELS_MAX)
 		return -ENOSPC;
+	to = &s->list[at];
 	if (is_new) {
-		to = &s->list[s->n++];
+		s->n++;
 		*to = (struct session){ .id = "" };
 		(void)snprintf(to->channel, sizeof(to->channel), "%s", channel);
 	}
@@ -174,18 +177,18 @@ int vmv_sessions_begin(struct vmv_sessions *s, const char *channel, char ret[VMV
 
 const char *vmv_sessions_of(const struct vmv_sessions *s, const char *channel)
 {
-	const struct session *at = find(s, channel);
+	size_t at = find(s, channel);
 
-	return at ? at->id : NULL;
+	return at < s->n ? s->list[at].id : NULL;
 }
 
 bool vmv_sessions_end(struct vmv_sessions *s, const char *channel, const char *session)
 {
-	struct session *at = find(s, channel);
+	size_t at = find(s, channel);
 
-	if (!at || strcmp(at->id, session) != 0)
+	if (at == s->n || strcmp(s->list[at].id, session) != 0)
 		return false;
-	*at = s->list[--s->n];
+	s->list[at] = s->list[--s->n];
 	(void)save(s); /* an ended one that comes back is only one that nobody signs for */
 	return true;
 }

@@ -19,7 +19,7 @@
 #include "base/num.h"
 #include "base/root.h"
 #include "base/utf8.h"
-#include "helper/bus.h"
+#include "exec/bus.h"
 #include "proto/json_write.h"
 
 #include <fcntl.h>

@@ -363,7 +363,7 @@ int vmv_launch(const struct vmv_value *args, const struct vmv_job_settings *s, s
 {
 	VMV_CLEANUP(account_free) struct account account = { 0 };
 	VMV_CLEANUP(environment_free) struct environment e = { 0 };
-	const struct shell *shell;
+	const struct shell *shell = NULL;
 	char path[PATH_MAX];
 	int r = find_account(&account, args[VMV_RAW_RUN_AS].text, s, err);
 
