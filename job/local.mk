@@ -32,8 +32,8 @@ job_libjob_a_SOURCES = \
 job_libjob_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS) $(LIBSYSTEMD_CFLAGS) $(NETTLE_CFLAGS)
 
 job_libs = job/libjob.a exec/libexec.a packages/libpackages.a commands/libtable.a \
-	reports/libreports.a proto/libproto.a base/libbase.a \
-	$(LIBSYSTEMD_LIBS) $(JSONC_LIBS) $(NETTLE_LIBS) $(EVENT_LIBS) -lm
+	reports/libreports.a collectors/libcollectors.a proto/libproto.a base/libbase.a \
+	$(LIBSYSTEMD_LIBS) $(JSONC_LIBS) $(NETTLE_LIBS) $(EVENT_LIBS) $(MNL_LIBS) -lm
 
 pkglibexec_PROGRAMS += vmvitals-job
 vmvitals_job_SOURCES = job/main.c

@@ -24,7 +24,7 @@ allow reports base collectors exec proto virtio watch
 allow commands reports base collectors exec proto virtio watch
 allow config commands base collectors virtio
 allow agent config commands reports base collectors exec proto virtio watch
-allow execd config commands reports base exec proto
+allow execd config commands reports base collectors exec proto
 allow job commands reports base collectors exec proto packages
 allow helper base exec proto packages
 allow host base commands proto virtio
