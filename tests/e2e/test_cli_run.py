@@ -214,6 +214,15 @@ def test_a_counter_that_another_program_has_passed_is_passed(guest, signed):
     assert (done.returncode, done.stdout) == (0, "thawed\n") and guest.replayed == 1 and guest.counter == 9 * 10**15 + 1
 
 
+def test_a_handshake_that_an_earlier_session_left_in_the_port_is_not_signed_for(guest, signed):
+    guest.leftovers = b'us_kb":7}}\n{"type":"handshake","vm_id":"%s","protocol":1,"session":"%s"}\n{"type":"metrics","data":{}}\n' % (
+        VM_ID.encode(), VM_ID.encode())
+    guest.does |= {"FsThaw": lambda link, m: link.respond(m, stdout="thawed"), "UnsafeCommand": runs}
+    assert signed("run", "FsThaw").returncode == 0
+    assert signed("exec", "--", "echo ok").stdout == "ok\n"
+    assert [version for _, _, version in guest.heard] == [2, 2]
+
+
 # -- run, what comes back --------------------------------------------------------------------------
 
 @pytest.mark.parametrize("code, status", [
@@ -324,6 +333,15 @@ def test_an_interrupted_question_is_over_at_once(guest, started):
     assert going.wait(DEADLINE)
     p.send_signal(signal.SIGTERM)
     assert ended(p)[0] == 143 and [action for action, _, _ in guest.heard] == ["OsInfo"]
+
+
+def read_terminal(fd):
+    """b"" at its end: nobody writes to it any more."""
+    assert select.select([fd], [], [], DEADLINE)[0], "nothing came"
+    try:
+        return os.read(fd, 4096)
+    except OSError:
+        return b""
 
 
 def test_progress_is_for_terminals(guest, started):
@@ -654,6 +672,36 @@ def test_a_dash_is_standard_input_or_output(signed, files, size):
     assert signed("cp", "-", "guest:/a", text=False, input=data).returncode == 0
     assert (files.folder / "a").read_bytes() == data and (files.folder / "a").stat().st_mode & 0o777 == 0o600
     assert signed("cp", "guest:/a", "-", text=False).stdout == data
+
+
+def test_a_slash_at_the_end_means_a_directory(signed, files, here):
+    (here / "a").write_text("x")
+    (files.folder / "d").mkdir()
+    assert signed("cp", here / "a", "guest:/d/").returncode == 0
+    only(files.folder / "d", "a")
+    done = signed("cp", here / "a", "guest:/e/")
+    assert done.returncode == 70 and "no directory" in done.stderr and not (files.folder / "e").exists()
+
+
+def test_progress_of_a_copy_is_for_terminals(guest, started, files, here):
+    (files.folder / "a").write_bytes(bytes(4 * CHUNK))
+    honest = files.read
+
+    def slow(link, m):
+        threading.Event().wait(0.25)
+        honest(link, m)
+    guest.does["FileRead"] = slow
+    ours, theirs = pty.openpty()
+    try:
+        p = started("cp", "guest:/a", here / "a", stderr=theirs)
+        os.close(theirs)
+        text = b""
+        while piece := read_terminal(ours):
+            text += piece
+        assert p.wait(DEADLINE) == 0
+        assert re.search(rb"\r 50 % of 2\.0 MiB, [0-9.]+ [KM]iB/s", text) and text.endswith(b"\r\x1b[K"), text
+    finally:
+        os.close(ours)
 
 
 def test_a_file_that_is_there_is_replaced_only_by_one_that_is_right(signed, files, here):
