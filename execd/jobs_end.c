@@ -26,19 +26,31 @@ struct outcome {
 	struct json_object *data; /* of result */
 };
 
+static void take_texts(struct vmv_response_child *c, const struct vmv_job_text texts[2])
+{
+	c->out = texts[0].data;
+	c->out_len = texts[0].len;
+	c->out_total = texts[0].total;
+	c->err = texts[1].data;
+	c->err_len = texts[1].len;
+	c->err_total = texts[1].total;
+	c->is_cut = texts[0].is_cut || texts[1].is_cut;
+}
+
+/* Whether output is the answer, and not chatter for the log. */
+static bool has_output(const struct entry *e)
+{
+	return (e->command->flags & VMV_COMMAND_CHILD) != 0;
+}
+
 static void take_child(struct outcome *o, const struct entry *e, const struct vmv_job_end *end)
 {
-	o->child = (struct vmv_response_child){
-		.exit_code = end->exit_code,
-		.out = end->out.data,
-		.out_len = end->out.len,
-		.err = end->err.data,
-		.err_len = end->err.len,
-		.out_total = end->out.total,
-		.err_total = end->err.total,
-		.is_cut = end->out.is_cut || end->err.is_cut,
-		.is_streamed = e->is_streamed,
-	};
+	const struct vmv_job_text texts[2] = { end->out, end->err };
+
+	o->child.exit_code = end->exit_code;
+	o->child.is_streamed = e->is_streamed;
+	if (has_output(e))
+		take_texts(&o->child, texts);
 }
 
 static void fail(struct outcome *o, enum vmv_errc code, int sys, const char *what)
@@ -78,6 +90,8 @@ static void judge(struct outcome *o, const struct entry *e, const struct vmv_job
 		fail(o, VMV_E_TIMEDOUT, ETIMEDOUT, text);
 		o->child.exit_code = SECONDS_TO_END;
 		o->is_childs = true;
+	} else if (end->is_result_too_long) {
+		fail(o, VMV_E_IO, 0, "the answer is too long");
 	} else if (!o->result && e->command == &vmv_raw_command) {
 		o->is_childs = true;
 	} else if (!o->result) {
@@ -98,8 +112,7 @@ static void work_out(struct outcome *o, const struct entry *e, const struct vmv_
 	if (o->result && !end->is_cancelled && !end->is_timed_out)
 		take_result(o, o->result);
 	judge(o, e, end);
-	/* what a command's tool said is told with its failure, too, if there is a code of its */
-	if (e->is_streamed)
+	if (e->is_streamed) /* how much there was is told in any case */
 		o->is_childs = true;
 }
 
@@ -180,8 +193,6 @@ void vmv_jobs_on_ended(void *arg, const struct vmv_job_end *end)
 	work_out(&o, e, end);
 	e->totals[0] = end->out.total;
 	e->totals[1] = end->err.total;
-	if (e->is_streamed)
-		vmv_jobs_flush_output(e);
 	audit(e, &o);
 	if (e->script) {
 		end_script(e, &o, end);
@@ -213,12 +224,15 @@ void vmv_jobs_on_ended(void *arg, const struct vmv_job_end *end)
 	vmv_jobs_start_next(js);
 }
 
-/* The host gives up now: it is told that the work goes on. */
+/* The host gives up now: it is told that the work goes on, with what there is of its output. */
 void vmv_jobs_on_late(void *arg)
 {
 	static const char data[] = "{\"still_running\":true}";
 	struct entry *e = arg;
-	struct vmv_response_child child = { .exit_code = SECONDS_TO_END };
+	struct vmv_response_child child = { .exit_code = SECONDS_TO_END,
+					    .is_streamed = e->is_streamed };
+	struct vmv_job_text texts[2];
+	char *owned[2] = { NULL, NULL };
 	struct vmv_err err;
 	const struct vmv_reply reply = {
 		.id = e->id,
@@ -232,9 +246,13 @@ void vmv_jobs_on_late(void *arg)
 
 	if (e->script || e->is_answered)
 		return;
+	if (has_output(e) && vmv_job_so_far(e->job, owned, texts) == 0)
+		take_texts(&child, texts);
 	(void)vmv_fail(&err, VMV_E_TIMEDOUT, ETIMEDOUT, "timed out after %" PRIu64 " s, it goes on",
 		       (vmv_execd_now_ms(e->jobs->execd) - e->began_ms + 500) / 1000);
 	answer(e, &reply);
+	free(owned[0]);
+	free(owned[1]);
 }
 
 void vmv_jobs_refuse(struct entry *e, const struct vmv_err *err)

@@ -8,12 +8,6 @@
 
 enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_FINISHED, JOB_CANCELLED, JOB_INTERRUPTED };
 
-/* Bytes of a character that a piece of output ended in. */
-struct carry {
-	char bytes[4];
-	size_t n;
-};
-
 struct entry {
 	struct entry *next;
 	struct vmv_jobs *jobs;
@@ -36,7 +30,6 @@ struct entry {
 	struct event *turn; /* queued: its turn did not come */
 	uint64_t seq;	    /* of output messages */
 	size_t unread;	    /* bytes of them that the host has not been given yet */
-	struct carry carry[2];
 	uint64_t totals[2];
 	char *response; /* owned; as it was answered */
 	size_t response_len;
@@ -69,7 +62,6 @@ void vmv_jobs_over(struct entry *e, enum job_state state);
 
 /* jobs_output.c: streamed output, as messages */
 void vmv_jobs_on_output(void *arg, int stream, const char *data, size_t len);
-void vmv_jobs_flush_output(struct entry *e);
 
 /* jobs_end.c: what a job's end means, and its answer */
 void vmv_jobs_on_ended(void *arg, const struct vmv_job_end *end);

@@ -1,25 +1,8 @@
-#include "base/utf8.h"
 #include "execd/jobs_impl.h"
 #include "proto/base64.h"
 #include "proto/json_write.h"
 
 #include <string.h>
-
-/* A message must not split a character: its beginning waits for the rest. Returns how much of data
- * may go. */
-static size_t whole_characters(const char *data, size_t len)
-{
-	size_t back = 0;
-
-	while (back < 3 && back < len && ((unsigned char)data[len - 1 - back] & 0xc0) == 0x80)
-		back++;
-	if (back == len)
-		return len;
-	unsigned char lead = (unsigned char)data[len - 1 - back];
-	size_t needs = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc0 ? 2 : 1;
-
-	return needs > back + 1 ? len - 1 - back : len;
-}
 
 static void send_output(struct entry *e, int stream, const char *data, size_t len)
 {
@@ -58,34 +41,7 @@ static void send_output(struct entry *e, int stream, const char *data, size_t le
 
 void vmv_jobs_on_output(void *arg, int stream, const char *data, size_t len)
 {
-	struct entry *e = arg;
-	struct carry *c = &e->carry[stream - 1];
-	char text[sizeof(c->bytes) + VMV_STREAM_CHUNK];
-	size_t whole;
-
-	if (e->is_binary) {
-		send_output(e, stream, data, len);
-		return;
-	}
-	memcpy(text, c->bytes, c->n);
-	memcpy(text + c->n, data, len);
-	len += c->n;
-	whole = whole_characters(text, len);
-	c->n = len - whole;
-	memcpy(c->bytes, text + whole, c->n);
-	if (whole > 0)
-		send_output(e, stream, text, whole);
-}
-
-void vmv_jobs_flush_output(struct entry *e)
-{
-	for (int stream = 1; stream <= 2; stream++) {
-		struct carry *c = &e->carry[stream - 1];
-
-		if (c->n > 0)
-			send_output(e, stream, c->bytes, c->n);
-		c->n = 0;
-	}
+	send_output(arg, stream, data, len);
 }
 
 void vmv_jobs_taken(struct vmv_jobs *js, const struct vmv_peer *p, uint64_t ref, uint64_t bytes)

@@ -112,7 +112,8 @@ STATUS = one_of("Running", "Sleeping", "Disk Sleep", "Stopped", "Tracing Stop", 
 HELLO = {
     "version": pattern(r"\d+\.\d+\.\d+"),
     "platform": one_of("linux"),
-    "capabilities": array(one_of("metrics", "safe_commands"), 2, 2),
+    "capabilities": array(one_of("metrics", "safe_commands", "unsafe_commands", "streaming", "files", "signed_v1",
+                                 "signed_v2"), 2, 7),
     "protocol": one_of(1),
     "session": UUID_TEXT,
     "boot_id": null_or(UUID_TEXT),
@@ -120,7 +121,7 @@ HELLO = {
     "hostname": null_or(text(1, 64)),
     "os": members({name: null_or(text(1)) for name in ("id", "version_id", "name", "kernel", "arch")}),
     "schema": pattern("[0-9a-f]{16}"),
-    "policy": members({"level": one_of("monitor", "operate", "full"), "executor": one_of(False),
+    "policy": members({"level": one_of("monitor", "operate", "full"), "executor": boolean,
                        "require_signature": boolean}),
     "clock": members({"realtime_ms": COUNT, "monotonic_ns": integer(0, 2**64), "synchronized": null_or(boolean)}),
     "events": members({"next_seq": integer(1), "oldest_unacked": null_or(COUNT), "lost": COUNT}),
@@ -436,18 +437,59 @@ DATA = {
 }
 
 
+SHA256 = null_or(pattern("[0-9a-f]{64}"))
+DATA |= {
+    "JobStatus": members({"jobs": array(members({
+        "id": text(1, 128), "action": text(1), "state": one_of("queued", "running", "finished", "cancelled", "interrupted"),
+        "started_at": null_or(STAMP_TEXT), "elapsed_ms": COUNT, "deadline_in_ms": null_or(COUNT), "cancellable": boolean,
+        "output_bytes": COUNT, "response": anything}), 0, 200)}, {"truncated": one_of(True)}),
+    "JobCancel": members({"state": one_of("queued", "running", "finished", "cancelled", "interrupted")}),
+    "ProcessKill": members({"pid": PID, "name": text(1), "signal": anything}),
+    "DiskCleanup": members({"space_cleared_mb": anything, "files_deleted": COUNT, "targets_processed": array(text(1), 0, 16),
+                            "errors": COUNT, "per_target": anything}),
+    "FsFreeze": members({"frozen": COUNT, "mountpoints": array(text(1), 0, 256), "thaw_in_ms": COUNT}),
+    "FsThaw": members({"thawed": COUNT, "frozen_ms": COUNT}),
+    "FsTrim": members({"paths": array(members({"mountpoint": text(1), "trimmed_bytes": null_or(COUNT),
+                                               "error": null_or(text(1))}), 0, 256)}),
+    "SetHostname": members({"before": text(1), "after": text(1)}),
+    "SetTime": members({"before_ms": COUNT, "after_ms": COUNT}),
+    "FileStat": members({"path": text(1), "type": text(1), "size": COUNT, "mode": COUNT, "uid": COUNT, "gid": COUNT,
+                         "mtime": STAMP_TEXT, "inode": anything, "sha256": SHA256}),
+    "FileRead": members({"path": text(1), "offset": COUNT, "length": COUNT, "size": COUNT, "mtime": STAMP_TEXT,
+                         "inode": anything, "eof": boolean, "data": text(), "sha256": SHA256}),
+    "FileWrite": members({"next_offset": COUNT, "written": boolean}),
+}
+
+# What answers with the output of a child; the data beside it.
+CHILDREN = {
+    "UnsafeCommand": one_of(None),
+    "PackageInstall": members({"package": text(1), "changed": boolean}),
+    "PackageRemove": members({"package": text(1), "changed": boolean}),
+    "PackageUpdate": members({"package": text(1), "changed": boolean}),
+    "UpdateSystemSoftware": members({"reboot_required": boolean, "requires_reboot": boolean, "updated_count": COUNT}),
+    "PrepareGoldenImage": anything,
+    "JoinDomain": anything,
+}
+
+
 def response(where, o, action):
     need(("error" in o) == (not o["success"]), where, "'error' is there if and only if it failed")
+    need(action not in CHILDREN or set(o) >= {"stdout", "stderr"}, where, "no output")
     if o["success"]:
         need(o["exit_code"] == 0 and "error_code" not in o, where, "success with exit code or error code")
+        if action in CHILDREN:
+            CHILDREN[action](f"{where} {action} data", o["data"])
+            return
         need(o["stdout"] and (action == "ServiceControl" or "\n" not in o["stdout"]), where, "stdout is no line")
         if action:
             need(action in DATA, where, f"{action} has no schema")
             DATA[action](f"{where} {action} data", o["data"])
         return
-    need(o["stderr"] and o["exit_code"] != 0 and o["stdout"] == "", where, "failure without stderr or exit code")
+    need(o["stderr"] and o["exit_code"] != 0, where, "failure without stderr or exit code")
+    need(o["stdout"] == "" or action in CHILDREN, where, "a failure with output, though no child ran")
     need(not RETRY_WORDS.search(o["error"]), where, f"hosts would try again: {o['error']}")
-    need(o["error"].startswith("refused: ") == (o["error_code"] in REFUSALS), where, "prefix of the error")
+    need(o["error"].startswith("refused: ") == (o.get("error_code") in REFUSALS), where, "prefix of the error")
+    need("error_code" in o or action in CHILDREN or o["error"] == "cancelled", where, "no error code")
 
 
 # -- messages ------------------------------------------------------------------------------------
@@ -459,7 +501,12 @@ MESSAGES = {
         {"id": pattern(r'[ !#-\[\]-~]{1,128}'), "success": boolean, "exit_code": integer(0, 255), "stdout": text(),
          "stderr": text(), "execution_time_ms": COUNT, "command_type": text(1), "data": anything},
         {"error": text(1, 310), "error_code": one_of(*REFUSALS, *FAILURES), "truncated": one_of(True),
-         "lossy": one_of(True)}),
+         "lossy": one_of(True), "output_bytes": members({"stdout": COUNT, "stderr": COUNT})}),
+    "output": members({"id": text(1, 128), "stream": one_of("stdout", "stderr"), "seq": integer(1), "data": text(1)},
+                      {"lossy": one_of(True), "encoding": one_of("base64")}),
+    "request_pending_scripts": members({"vm_id": text(1, 128), "request_timestamp": STAMP_TEXT}),
+    "script_completion": members({"execution_id": text(1), "exit_code": integer(-1, 255), "stdout": text(),
+                                  "stderr": text(), "log_file": one_of(None)}),
     "keep_alive": members({"sequence_number": COUNT}),
     "agent_event": members({
         "severity": one_of("debug", "info", "warn", "error"),
