@@ -504,6 +504,29 @@ def test_a_new_session_ends_a_streamed_command(guest, signed):
     assert len(guest.said("UnsafeCommand")) == 1
 
 
+def test_output_behind_the_answer_is_waited_for(guest, signed):
+    """Answers are of a higher class than output: they may overtake it."""
+    def overtake(link, m):
+        link.output(m, b"one ")
+        link.respond(m, 3, error="ended with exit code 3", stderr="ended with exit code 3", output_bytes={"stdout": 11, "stderr": 2})
+        link.output(m, b"two ")
+        threading.Event().wait(0.5)
+        link.output(m, b"!\n", "stderr")
+        link.output(m, b"end")
+    guest.does["UnsafeCommand"] = overtake
+    done = signed("exec", "--", "x")
+    assert (done.returncode, done.stdout, done.stderr) == (3, "one two end", "!\n")
+
+
+def test_output_that_the_answer_counts_and_that_never_comes_is_no_success(guest, signed):
+    def fall_short(link, m):
+        link.output(m, b"one")
+        link.respond(m, output_bytes={"stdout": 4, "stderr": 0})
+    guest.does["UnsafeCommand"] = fall_short
+    done = signed("exec", "--", "x")
+    assert (done.returncode, done.stdout) == (76, "one") and "did not come" in done.stderr
+
+
 def cancels(guest, cancelled):
     def cancel(link, m):
         job, = guest.said("UnsafeCommand")
@@ -796,6 +819,7 @@ def test_an_interrupted_copy_leaves_nothing(guest, started, files, here):
 
 
 def test_standard_input_that_does_not_come_can_be_interrupted(guest, started, files):
+    guest.does["JobCancel"] = lambda link, m: link.refuse(m, "NOT_FOUND", "no such job")  # if it is that quick
     ours, theirs = os.pipe()
     try:
         p = started("cp", "-", "guest:/a", stdin=ours)
