@@ -21,7 +21,7 @@ job_libjob_a_SOURCES = \
 	job/kill.c \
 	job/launch.c job/launch.h \
 	job/margin.h \
-	job/package.c \
+	job/package.c job/package.h \
 	job/points.c job/points.h \
 	job/power.c \
 	job/program.c job/program.h \

@@ -15,6 +15,7 @@ fuzz_tests = \
 	tests/fuzz/fuzz_netstat \
 	tests/fuzz/fuzz_os_release \
 	tests/fuzz/fuzz_outq \
+	tests/fuzz/fuzz_packages \
 	tests/fuzz/fuzz_pressure \
 	tests/fuzz/fuzz_process \
 	tests/fuzz/fuzz_route \
@@ -46,6 +47,8 @@ tests_fuzz_fuzz_netdev_SOURCES = tests/fuzz/fuzz_netdev.c $(fuzz_driver)
 tests_fuzz_fuzz_netstat_SOURCES = tests/fuzz/fuzz_netstat.c $(fuzz_driver)
 tests_fuzz_fuzz_os_release_SOURCES = tests/fuzz/fuzz_os_release.c $(fuzz_driver)
 tests_fuzz_fuzz_outq_SOURCES = tests/fuzz/fuzz_outq.c $(fuzz_driver)
+tests_fuzz_fuzz_packages_SOURCES = tests/fuzz/fuzz_packages.c $(fuzz_driver)
+tests_fuzz_fuzz_packages_LDADD = packages/libpackages.a $(LDADD)
 tests_fuzz_fuzz_pressure_SOURCES = tests/fuzz/fuzz_pressure.c $(fuzz_driver)
 tests_fuzz_fuzz_process_SOURCES = tests/fuzz/fuzz_process.c $(fuzz_driver)
 tests_fuzz_fuzz_route_SOURCES = tests/fuzz/fuzz_route.c $(fuzz_driver)
@@ -63,6 +66,7 @@ tests_fuzz_fuzz_vmstat_SOURCES = tests/fuzz/fuzz_vmstat.c $(fuzz_driver)
 fuzz_sources = \
 	$(base_libbase_a_SOURCES) $(collectors_libcollectors_a_SOURCES) \
 	$(proto_libproto_a_SOURCES) $(virtio_libvirtio_a_SOURCES) \
+	$(packages_libpackages_a_SOURCES) \
 	$(watch_libwatch_a_SOURCES) $(reports_libreports_a_SOURCES) \
 	$(commands_libcommands_a_SOURCES) $(commands_libtable_a_SOURCES) $(host_libhost_a_SOURCES)
 fuzz_cflags = $(DEFS) $(AM_CPPFLAGS) $(INIH_CFLAGS) $(LIBUDEV_CFLAGS) \

@@ -67,9 +67,9 @@ START_TEST(dpkg_tells_of_what_is_installed_and_of_nothing_else)
 	ck_assert_uint_eq(list.n, 4);
 	check_package(0, "bash", "5.2.15-2+b8", "amd64", "GNU Bourne Again SHell", "bash",
 		      "Matthias Klose <doko@debian.org>", 7164 * 1024);
-	check_package(1, "libc6", "2.36-9+deb12u14", "amd64",
-		      "GNU C Library: Shared libraries", "glibc",
-		      "GNU Libc Maintainers <debian-glibc@lists.debian.org>", 13001 * 1024);
+	check_package(1, "libc6", "2.36-9+deb12u14", "amd64", "GNU C Library: Shared libraries",
+		      "glibc", "GNU Libc Maintainers <debian-glibc@lists.debian.org>",
+		      13001 * 1024);
 	check_package(2, "tzdata", "2025b-0+deb12u2", "all",
 		      "time zone and daylight-saving time data", "tzdata",
 		      "GNU Libc Maintainers <debian-glibc@lists.debian.org>", 2565 * 1024);
@@ -185,9 +185,15 @@ static const struct {
 	const char *text;
 	uint64_t size;
 } sizes[] = {
-	{ "0", 0 },	       { "12", 12 * 1024 },		      { "", VMV_UNSET },
-	{ "-1", VMV_UNSET },   { "12 kB", VMV_UNSET },		      { "1.5", VMV_UNSET },
-	{ "0x10", VMV_UNSET }, { "99999999999999999999", VMV_UNSET }, { " 3 ", 3 * 1024 },
+	{ "0", 0 },
+	{ "12", 12 * 1024 },
+	{ "", VMV_UNSET },
+	{ "-1", VMV_UNSET },
+	{ "12 kB", VMV_UNSET },
+	{ "1.5", VMV_UNSET },
+	{ "0x10", VMV_UNSET },
+	{ "99999999999999999999", VMV_UNSET },
+	{ " 3 ", 3 * 1024 },
 	{ "9007199254740993", VMV_UNSET }, /* times 1024: more than JSON's integers */
 };
 
@@ -392,8 +398,8 @@ START_TEST(updates_and_patches_of_zypper_are_read)
 	down();
 	ck_assert_int_eq(vmv_parse_zypper_updates(recorded("zypper-patches"), &updates), 0);
 	ck_assert_uint_eq(updates.n, 1);
-	check_update(0, "openSUSE-SLE-15.5-2024-305", "(unknown)", "1", "noarch",
-		     "repo-sle-update", VMV_SECURITY_UNKNOWN);
+	check_update(0, "openSUSE-SLE-15.5-2024-305", "(unknown)", "1", "noarch", "repo-sle-update",
+		     VMV_SECURITY_UNKNOWN);
 }
 END_TEST
 

@@ -20,7 +20,7 @@ static struct vmv_buf answer;
 
 #ifdef HAVE_LIBSYSTEMD
 
-#include "helper/bus.h"
+#include "exec/bus.h"
 #include "tests/lib/fake_systemd.h"
 
 #include <sys/socket.h>
