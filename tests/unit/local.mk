@@ -2,6 +2,7 @@
 unit_tests = \
 	tests/unit/test_accounts \
 	tests/unit/test_actions \
+	tests/unit/test_arguments \
 	tests/unit/test_asker \
 	tests/unit/test_backoff \
 	tests/unit/test_bucket \
@@ -107,7 +108,8 @@ unit_tests = \
 	tests/unit/test_virtual \
 	tests/unit/test_vitals \
 	tests/unit/test_vmstat \
-	tests/unit/test_walk
+	tests/unit/test_walk \
+	tests/unit/test_words
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 
