@@ -19,7 +19,6 @@
 #include "proto/keyfile.h"
 
 #define SUFFIX	    ".pub"
-#define DIR_DEFAULT SYSCONFDIR "/vmvitals/trusted-keys.d"
 #define ROW_MAX	    8192
 
 #define autotext VMV_CLEANUP(vmv_text_free)
@@ -41,7 +40,7 @@ struct key {
 
 static const char *dir_of(const struct vmv_cli *cli)
 {
-	return cli->options->dir ? cli->options->dir : DIR_DEFAULT;
+	return cli->options->dir ? cli->options->dir : VMV_KEYS_DIR_DEFAULT;
 }
 
 /* What becomes part of a line of a file. */

@@ -31,7 +31,7 @@ host_libhost_a_SOURCES = \
 	host/verbs.c host/verbs.h \
 	host/vitals.c host/vitals.h \
 	host/watch.c host/watch.h
-host_libhost_a_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' $(JSONC_CFLAGS) $(NETTLE_CFLAGS)
+host_libhost_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS) $(NETTLE_CFLAGS)
 
 bin_PROGRAMS += vmvitals
 vmvitals_SOURCES = host/main.c

@@ -35,7 +35,7 @@ const struct vmv_option vmv_options[] = {
 	  AT(counter) },
 	{ .name = "dir",
 	  .arg = "DIR",
-	  .help = "where trusted keys are (default: " SYSCONFDIR "/vmvitals/trusted-keys.d)",
+	  .help = "where trusted keys are (default: " VMV_KEYS_DIR_DEFAULT ")",
 	  .type = VMV_OPTION_TEXT,
 	  .bit = VMV_OPT_KEYS,
 	  AT(dir) },

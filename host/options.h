@@ -10,7 +10,8 @@
 
 struct vmv_err;
 
-#define VMV_SOCKET_DEFAULT "/run/vmvitals/agent.sock"
+#define VMV_SOCKET_DEFAULT   "/run/vmvitals/agent.sock"
+#define VMV_KEYS_DIR_DEFAULT "/etc/vmvitals/trusted-keys.d"
 
 /* What an option that may be given again and again has collected; borrowed from argv. */
 struct vmv_words {

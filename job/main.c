@@ -1,14 +1,12 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/limits.h"
-#include "base/num.h"
 #include "job/action.h"
 #include "job/describe.h"
 #include "job/group.h"
 #include "job/launch.h"
 #include "reports/response.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -17,7 +15,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -190,24 +187,6 @@ static int work(const struct vmv_description *d)
 /* -- start ---------------------------------------------------------------------------------------
  */
 
-/* What the executor was given without CLOEXEC and does not know of. */
-static void close_from(int first)
-{
-	vmv_autoclosedir DIR *d = NULL;
-	const struct dirent *e;
-	uint64_t fd;
-
-#ifdef SYS_close_range
-	if (syscall(SYS_close_range, first, ~0U, 0) == 0)
-		return;
-#endif
-	d = opendir("/proc/self/fd");
-	while (d && (e = readdir(d)))
-		if (vmv_parse_u64(e->d_name, &fd, NULL) == 0 && fd >= (uint64_t)first &&
-		    fd != (uint64_t)dirfd(d))
-			(void)close((int)fd);
-}
-
 static bool set_cloexec(int fd)
 {
 	int flags = fcntl(fd, F_GETFD);
@@ -278,7 +257,8 @@ int main(int argc, char **argv)
 		print_help(stderr);
 		return EX_USAGE;
 	}
-	close_from(RESULT_FD + 1);
+	/* what the executor was given without CLOEXEC and does not know of */
+	vmv_close_from(RESULT_FD + 1);
 	(void)umask(022);
 	if (chdir("/") < 0)
 		return EX_OSERR;

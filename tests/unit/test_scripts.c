@@ -711,6 +711,28 @@ START_TEST(a_full_disk_loses_nothing_and_runs_nothing_twice)
 }
 END_TEST
 
+/* On disk it is accepted still: told now, it might yet run after a restart. */
+START_TEST(an_outcome_that_a_restart_could_undo_waits_for_the_disk)
+{
+	static const char expired[] =
+		"expired: it was accepted at 2026-07-14T12:00:00.000Z, it was not run";
+
+	(void)accept_json(ONE);
+	still_clock_pass(&now, (EXPIRE + 1) * 1000ull);
+	open_again(BOOT);
+	fails_with = EROFS;
+	steps_left = 0;
+	expect_next(NULL);
+	expect_owed(1, NULL, 0, "", "");
+	ck_assert(vmv_scripts_has_work(store));
+	steps_left = -1;
+	still_clock_pass(&now, 60000);
+	expect_owed(1, "a", -1, "", expired);
+	open_again(BOOT);
+	expect_owed(1, "a", -1, "", expired);
+}
+END_TEST
+
 START_TEST(while_frozen_nothing_is_written_and_nothing_is_lost)
 {
 	(void)accept_json("[" SCRIPT("a", "ON_DEMAND", "x") "," SCRIPT("c", "ON_DEMAND", "x") "]");
@@ -888,6 +910,7 @@ int main(void)
 	tcase_add_test(tc, a_link_is_no_record);
 	tcase_add_test(tc, when_one_cannot_be_written_down_none_starts);
 	tcase_add_test(tc, a_full_disk_loses_nothing_and_runs_nothing_twice);
+	tcase_add_test(tc, an_outcome_that_a_restart_could_undo_waits_for_the_disk);
 	tcase_add_test(tc, while_frozen_nothing_is_written_and_nothing_is_lost);
 	tcase_add_test(tc, a_crash_at_any_step_runs_nothing_twice_and_forgets_nothing);
 	suite_add_tcase(s, tc);
