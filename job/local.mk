@@ -25,6 +25,7 @@ job_libjob_a_SOURCES = \
 	job/points.c job/points.h \
 	job/power.c \
 	job/program.c job/program.h \
+	job/relay.c job/relay.h \
 	job/service.c \
 	job/tool.c job/tool.h \
 	job/tree.c job/tree.h \
