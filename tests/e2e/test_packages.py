@@ -331,6 +331,7 @@ def test_a_transaction_is_finished_though_nobody_listens_any_more(copy):
     copy.publish("4.0", "fourth\n")
     assert copy.run("apt-get", "update").returncode == 0
     job, result = copy.start("PackageInstall", package="vmv-test")
+    assert result.readline() == "\n" and job.stdout.readline()  # it has begun
     job.stdout.close()
     job.stderr.close()
     result.close()
