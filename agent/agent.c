@@ -1,17 +1,20 @@
 #include "agent/agent_impl.h"
 
 #include "agent/events.h"
+#include "agent/executor.h"
 #include "agent/keeper.h"
-#include "agent/notify.h"
 #include "agent/state.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "exec/asker.h"
+#include "proto/json_read.h"
 #include "proto/json_write.h"
 #include "reports/health.h"
 #include "reports/schema.h"
 #include "reports/state.h"
+#include "reports/usage.h"
 #include "virtio/channel.h"
 #include "virtio/monitor.h"
 #include "watch/rtnetlink.h"
@@ -159,6 +162,18 @@ static bool make_events(struct vmv_agent *a)
 	return a->health && a->watchdog && a->stopping && a->done;
 }
 
+/* Scripts end when they end: in whatever session the executor says. */
+static void on_completion(void *arg, struct json_object *message)
+{
+	struct vmv_agent *a = arg;
+	const char *channel = vmv_json_str(message, "channel");
+
+	for (size_t i = 0; channel && i < a->n_sessions; i++)
+		if (strcmp(vmv_channel_spec(vmv_session_channel(a->sessions[i]))->name, channel) ==
+		    0)
+			vmv_session_completion(a->sessions[i], message);
+}
+
 static int build(struct vmv_agent *a, struct vmv_err *err)
 {
 	int r = vmv_root_open(&a->root, a->config->root, err);
@@ -178,18 +193,25 @@ static int build(struct vmv_agent *a, struct vmv_err *err)
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	a->keeper = vmv_keeper_new(a->base, a->clock, &a->root, &a->metrics_options);
 	a->health_checks = vmv_health_new();
-	if (!a->keeper || !a->health_checks)
+	a->usage = vmv_usage_new();
+	if (!a->keeper || !a->health_checks || !a->usage)
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	vmv_agent_provide(a);
+	a->executor = vmv_executor_new(a->base, a->config->executor, on_completion, a);
+	if (!a->executor)
+		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	a->env = (struct vmv_session_env){
 		.base = a->base,
 		.clock = a->clock,
 		.keeper = a->keeper,
+		.asker = a->root.asker,
 		.config = a->config,
 		.vm_id = a->vm_id,
 		.schema = vmv_schema_id,
 		.os = &a->os,
 		.services = &vmv_agent_services,
+		.executor = a->executor,
+		.is_frozen = vmv_agent_is_frozen,
 		.agent = a,
 		.sysfs = a->root.sys,
 		.finished = vmv_agent_on_finished,
@@ -244,8 +266,10 @@ void vmv_agent_free(struct vmv_agent *a)
 	vmv_monitor_free(a->monitor);
 	while (a->n_sessions > 0)
 		vmv_session_free(a->sessions[--a->n_sessions]);
+	vmv_executor_free(a->executor);
 	vmv_keeper_free(a->keeper);
 	vmv_health_free(a->health_checks);
+	vmv_usage_free(a->usage);
 	vmv_ask_pool_free(a->asker);
 	for (size_t i = 0; i < VMV_COUNTOF(events); i++)
 		if (*events[i])

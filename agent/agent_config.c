@@ -1,11 +1,12 @@
 #include "agent/agent_impl.h"
 
 #include "agent/events.h"
-#include "agent/notify.h"
+#include "agent/executor.h"
 #include "agent/options.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "virtio/channel.h"
 
 #include <stdio.h>
@@ -145,6 +146,7 @@ void vmv_agent_reload(struct vmv_agent *a)
 	a->config = fresh;
 	a->config_real_ms = vmv_real_ms(a->clock);
 	vmv_agent_take_options(a);
+	(void)vmv_executor_set_path(a->executor, fresh->executor);
 	(void)vmv_log_set_levels(fresh->log_level, NULL);
 	follow_channels(a);
 	for (size_t i = 0; i < a->n_sessions; i++)

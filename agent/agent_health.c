@@ -2,10 +2,11 @@
 
 #include "agent/events.h"
 #include "agent/keeper.h"
-#include "agent/notify.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "reports/facts.h"
 #include "reports/health.h"
+#include "reports/usage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -96,6 +97,7 @@ const struct vmv_health *vmv_agent_evaluate(void *agent, const struct vmv_view *
 {
 	struct vmv_agent *a = agent;
 
+	vmv_usage_note(a->usage, view->facts);
 	vmv_health_update(a->health_checks, view->facts, view->options, log_check, a);
 	return a->health_checks;
 }

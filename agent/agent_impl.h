@@ -3,22 +3,24 @@
 #define VMV_AGENT_IMPL_H
 
 #include "agent/agent.h"
-#include "agent/identity.h"
 #include "agent/session.h"
-#include "config/settings.h"
 #include "base/clock.h"
 #include "base/root.h"
 #include "collectors/os.h"
 #include "commands/request.h"
+#include "config/identity.h"
+#include "config/settings.h"
 #include "reports/metrics.h"
 
 #include <event2/event.h>
 
+struct vmv_executor;
 struct vmv_health;
 struct vmv_keeper;
 struct vmv_monitor;
 struct vmv_rtnetlink;
 struct vmv_state;
+struct vmv_usage;
 
 #define VMV_AGENT_SUBSYS "agent"
 
@@ -34,6 +36,7 @@ struct vmv_agent {
 
 	struct vmv_metrics_options metrics_options;
 	struct vmv_ask_pool *asker;
+	struct vmv_executor *executor;
 	struct vmv_keeper *keeper;
 	struct vmv_os_sample os;
 	char vm_id[VMV_VM_ID_SIZE];
@@ -45,6 +48,7 @@ struct vmv_agent {
 
 	struct event *signals[4];
 	struct vmv_health *health_checks;
+	struct vmv_usage *usage;
 	struct event *health, *watchdog;
 	struct event *stopping; /* steps of the shutdown */
 	struct event *done;	/* a channel is over: looked at outside its callbacks */
@@ -72,6 +76,8 @@ static inline void vmv_agent_arm(struct event *ev, uint64_t ms)
 extern const struct vmv_services vmv_agent_services;
 void vmv_agent_state(void *agent, struct vmv_state *ret); /* borrows until the loop goes on */
 void vmv_agent_provide(struct vmv_agent *a);
+void vmv_agent_freeze_state(void *agent, struct vmv_freeze_state *ret);
+bool vmv_agent_is_frozen(void *agent);
 
 /* agent_health.c: what the service manager and the journal are told of how things are. */
 size_t vmv_agent_count_attached(const struct vmv_agent *a);

@@ -1,10 +1,15 @@
 #include "agent/agent_impl.h"
 
+#include "agent/executor.h"
 #include "agent/keeper.h"
 #include "agent/state.h"
+#include "base/freeze.h"
 #include "collectors/agent.h"
 #include "reports/facts.h"
+#include "reports/health.h"
 #include "reports/state.h"
+
+#include <errno.h>
 
 /* -- services for commands -------------------------------------------------------------------- */
 
@@ -13,6 +18,20 @@ static int service_fetch(void *agent, const struct vmv_ask *ask, vmv_view_cb *cb
 	struct vmv_agent *a = agent;
 
 	return vmv_keeper_ask(a->keeper, ask, cb, arg);
+}
+
+static int service_inquire(void *agent, const struct vmv_wish *wish, vmv_answer_cb *cb, void *arg)
+{
+	struct vmv_agent *a = agent;
+
+	return a->root.asker ? a->root.asker->fetch(a->root.asker, wish, cb, arg) : -ENOENT;
+}
+
+static const struct vmv_usage *service_usage(void *agent)
+{
+	const struct vmv_agent *a = agent;
+
+	return a->usage;
 }
 
 void vmv_agent_state(void *agent, struct vmv_state *ret)
@@ -26,6 +45,21 @@ void vmv_agent_state(void *agent, struct vmv_state *ret)
 	ret->facts = vmv_keeper_facts(a->keeper);
 	ret->resets = vmv_keeper_resets(a->keeper);
 	vmv_state_collect(a->sessions, a->n_sessions, ret);
+}
+
+static uint32_t service_packages_age_ms(void *agent)
+{
+	const struct vmv_agent *a = agent;
+
+	return (uint32_t)(a->config->packages_age_min * 60000);
+}
+
+static void service_note_updates(void *agent, uint64_t security, uint64_t age_ms)
+{
+	struct vmv_agent *a = agent;
+
+	vmv_health_note_updates(a->health_checks, security,
+				vmv_real_ms(a->clock) - (int64_t)age_ms);
 }
 
 static uint64_t service_uptime_s(void *agent)
@@ -45,6 +79,30 @@ static unsigned service_jobs(void *agent)
 	return n;
 }
 
+void vmv_agent_freeze_state(void *agent, struct vmv_freeze_state *ret)
+{
+	const struct vmv_agent *a = agent;
+	struct vmv_freeze_record r;
+	uint64_t now_ms = vmv_agent_now_ms(a);
+
+	*ret = (struct vmv_freeze_state){ .is_frozen = false };
+	if (vmv_freeze_read(vmv_executor_dir(a->executor), &r) < 0)
+		return;
+	*ret = (struct vmv_freeze_state){
+		.is_frozen = true,
+		.since_real_ms = r.since_real_ms,
+		.thaw_in_ms = r.thaw_at_ms > now_ms ? r.thaw_at_ms - now_ms : 0,
+	};
+}
+
+bool vmv_agent_is_frozen(void *agent)
+{
+	struct vmv_freeze_state state;
+
+	vmv_agent_freeze_state(agent, &state);
+	return state.is_frozen;
+}
+
 const struct vmv_services vmv_agent_services = {
 	.fetch = service_fetch,
 	.hello = vmv_session_hello,
@@ -52,8 +110,14 @@ const struct vmv_services vmv_agent_services = {
 	.renew = vmv_session_renew,
 	.health = vmv_agent_evaluate,
 	.state = vmv_agent_state,
+	.inquire = service_inquire,
+	.usage = service_usage,
+	.note_updates = service_note_updates,
 	.uptime_s = service_uptime_s,
 	.jobs = service_jobs,
+	.jobs_of = vmv_session_jobs_of,
+	.packages_age_ms = service_packages_age_ms,
+	.freeze_state = vmv_agent_freeze_state,
 };
 
 /* -- groups about the agent itself --------------------------------------------------------------

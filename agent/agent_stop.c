@@ -1,6 +1,6 @@
 #include "agent/agent_impl.h"
 
-#include "agent/notify.h"
+#include "base/notify.h"
 #include "virtio/channel.h"
 
 #define STOP_STEP_MS 10	 /* while stopping: how often it is looked whether all is done */

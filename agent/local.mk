@@ -6,9 +6,8 @@ agent_libagent_a_SOURCES = \
 	agent/agent_services.c \
 	agent/agent_stop.c \
 	agent/events.h \
-	agent/identity.c agent/identity.h \
+	agent/executor.c agent/executor.h \
 	agent/keeper.c agent/keeper.h \
-	agent/notify.c agent/notify.h \
 	agent/options.c agent/options.h \
 	agent/poll.c agent/poll.h \
 	agent/self.c agent/self.h \
@@ -16,6 +15,7 @@ agent_libagent_a_SOURCES = \
 	agent/session_base.c \
 	agent/session_commands.c \
 	agent/session_complaints.c \
+	agent/session_executor.c \
 	agent/session_messages.c \
 	agent/session_metrics.c \
 	agent/state.c agent/state.h
@@ -23,7 +23,7 @@ agent_libagent_a_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' \
 	-DVMV_HELPER_PATH='"$(pkglibexecdir)/vmvitals-helper"' \
 	$(EVENT_CFLAGS) $(JSONC_CFLAGS)
 
-agent_libs = agent/libagent.a config/libconfig.a commands/libcommands.a commands/libtable.a reports/libreports.a \
+agent_libs = agent/libagent.a commands/libcommands.a config/libconfig.a commands/libtable.a reports/libreports.a \
 	collectors/libcollectors.a exec/libexec.a virtio/libvirtio.a watch/libwatch.a proto/libproto.a \
 	base/libbase.a $(EVENT_LIBS) $(JSONC_LIBS) $(LIBUDEV_LIBS) $(MNL_LIBS) $(INIH_LIBS) $(NETTLE_LIBS) -lm
 

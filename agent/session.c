@@ -1,14 +1,15 @@
 #include "agent/session_impl.h"
 
 #include "agent/events.h"
+#include "agent/executor.h"
 #include "agent/keeper.h"
 #include "agent/poll.h"
-#include "config/settings.h"
 #include "base/cleanup.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "collectors/os.h"
 #include "commands/judge.h"
+#include "config/settings.h"
 #include "proto/json_read.h"
 #include "proto/json_write.h"
 #include "reports/facts.h"
@@ -21,28 +22,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ENTRIES_BURST	  60	/* port_opened, port_closed: 30 sessions, */
-#define ENTRIES_REFILL_MS 10000 /* then three a minute */
+#define ENTRIES_BURST	  30	/* sessions that are told: port_opened and port_closed */
+#define ENTRIES_REFILL_MS 20000 /* then three a minute */
 
 static void take_lines(struct vmv_session *s);
 
 /* -- session begin and end --------------------------------------------------------------------- */
 
-static const char *const capabilities[] = { "metrics", "safe_commands", NULL };
-
-/* Raw commands and scripts take the executor. */
-static bool can_run_scripts(const struct vmv_session *s)
-{
-	(void)s;
-	for (size_t i = 0; capabilities[i]; i++)
-		if (strcmp(capabilities[i], "unsafe_commands") == 0)
-			return true;
-	return false;
-}
-
 void vmv_session_hello(void *session, struct vmv_hello *ret)
 {
-	const struct vmv_session *s = session;
+	struct vmv_session *s = session;
+	const bool has_executor = s->executor.is_there;
 	const struct vmv_config *c = s->env->config;
 	/* as last read, since names change; before the first reading as it was at the start */
 	const struct vmv_os_sample *os =
@@ -50,12 +40,13 @@ void vmv_session_hello(void *session, struct vmv_hello *ret)
 
 	*ret = (struct vmv_hello){
 		.vm_id = s->env->vm_id,
-		.capabilities = capabilities,
+		.capabilities = vmv_session_capabilities(s),
 		.session = s->id,
 		.os = os ? os : s->env->os,
 		.schema = s->env->schema,
-		.policy_level = vmv_level_name((enum vmv_level)c->policy_level),
-		.has_executor = false,
+		.policy_level = vmv_level_name(has_executor ? s->executor.level
+							    : (enum vmv_level)c->policy_level),
+		.has_executor = has_executor,
 		.requires_signature = c->require_signature,
 		.line_in = c->line_in_mib * VMV_MIB,
 		.in_flight = c->in_flight,
@@ -63,11 +54,11 @@ void vmv_session_hello(void *session, struct vmv_hello *ret)
 }
 
 /* A host that connects for every question would fill the journal: beyond a burst its coming and
- * going is said at debug level only. */
-static void log_port(struct vmv_session *s, const char *message_id, const char *event,
+ * going is said at debug level only. Both or none: who reads that it came must read that it went.
+ */
+static void log_port(struct vmv_session *s, bool is_loud, const char *message_id, const char *event,
 		     const char *text)
 {
-	bool is_loud = vmv_bucket_take(&s->entries, vmv_session_now_ms(s));
 	const struct vmv_log_field fields[] = {
 		{ "VMVITALS_EVENT", event },
 		{ "VMVITALS_CHANNEL", vmv_session_name(s) },
@@ -99,10 +90,29 @@ static bool greet(struct vmv_session *s)
 	return r == 0;
 }
 
-static void begin(struct vmv_session *s)
+static void tell_renewed(struct vmv_session *s)
 {
-	int r = vmv_uuid_random(s->id);
+	void (*cb)(void *arg) = s->renewed;
 
+	s->renewed = NULL;
+	if (cb)
+		cb(s->renewed_arg);
+}
+
+/* The id is the executor's, where there is one: what is signed is signed for it. */
+static int take_id(struct vmv_session *s, const char *id)
+{
+	if (!id)
+		return vmv_uuid_random(s->id);
+	memcpy(s->id, id, sizeof(s->id));
+	return 0;
+}
+
+void vmv_session_begin(struct vmv_session *s, const char *id)
+{
+	int r = take_id(s, id);
+
+	s->is_opening = false;
 	if (r < 0) { /* cannot happen after boot; a session without id would be worse than none */
 		vmv_log(VMV_LOG_ERROR, VMV_SESSION_SUBSYS, "%s: no random numbers: %s",
 			vmv_session_name(s), strerror(-r));
@@ -110,25 +120,32 @@ static void begin(struct vmv_session *s)
 	}
 	s->is_attached = true;
 	s->is_vmvitals = false;
+	s->unvouched = VMV_BUCKET(VMV_UNVOUCHED_BURST, VMV_UNVOUCHED_MS);
+	s->unvouched.filled_ms = vmv_session_now_ms(s);
 	vmv_session_reconfigure(s);
 	s->stats.since_ms = vmv_session_now_ms(s);
 	s->metrics_ms = s->metrics_due_ms = 0;
 	s->metrics_failed = false;
 	s->keep_alives = VMV_BUCKET(VMV_KEEPALIVE_PER_S, 1000 / VMV_KEEPALIVE_PER_S);
 	s->keep_alives.filled_ms = s->stats.since_ms;
-	log_port(s, VMV_MSG_PORT_OPENED, "port_opened", "host attached");
+	s->is_loud = vmv_bucket_take(&s->entries, s->stats.since_ms);
+	log_port(s, s->is_loud, VMV_MSG_PORT_OPENED, "port_opened", "host attached");
 	s->env->changed(s->env->agent);
 	if (!greet(s))
 		return;
 	vmv_session_timer(s->greeting, VMV_GREETING_MS);
 	s->is_reading = false;
 	vmv_session_ask_metrics(s);
-	if (can_run_scripts(s) && s->env->config->scripts_enabled)
+	if (vmv_session_can_run_scripts(s) && s->env->config->scripts_enabled)
 		vmv_poll_start(s->poll, s->env->config->scripts_poll_s);
+	tell_renewed(s);
+	take_lines(s); /* what was read before the kernel told of the connection */
 }
 
 static void end(struct vmv_session *s, const char *why)
 {
+	s->is_opening = false;
+	vmv_session_close_executor(s);
 	if (!s->is_attached)
 		return;
 	s->is_attached = false;
@@ -138,16 +155,13 @@ static void end(struct vmv_session *s, const char *why)
 	vmv_poll_stop(s->poll);
 	vmv_keeper_forget(s->env->keeper, s);
 	s->is_reading = false;
-	log_port(s, VMV_MSG_PORT_CLOSED, "port_closed", why);
+	log_port(s, s->is_loud, VMV_MSG_PORT_CLOSED, "port_closed", why);
 	s->env->changed(s->env->agent);
 }
 
 static void on_attached(void *arg)
 {
-	struct vmv_session *s = arg;
-
-	begin(s);
-	take_lines(s); /* what was read before the kernel told of the connection */
+	vmv_session_open_executor(arg);
 }
 
 static void on_detached(void *arg, enum vmv_detach why)
@@ -161,6 +175,7 @@ static void on_detached(void *arg, enum vmv_detach why)
 	struct vmv_session *s = arg;
 
 	end(s, words[why]);
+	tell_renewed(s); /* too late, but the question has an end */
 	/* lines left over stay in the framer: they may be the next host's */
 	(void)event_del(s->more);
 	vmv_channel_pause(s->channel, false);
@@ -176,18 +191,38 @@ static void on_expired(void *arg)
 	s->epoch++;
 }
 
-void vmv_session_renew(void *session)
+/* What was asked in the old one is not answered in the new one. */
+static void leave_behind(struct vmv_session *s, const char *why)
+{
+	end(s, why);
+	s->epoch++;
+	vmv_channel_drop(s->channel);
+}
+
+void vmv_session_restart(struct vmv_session *s, const char *id)
+{
+	struct vmv_session_executor executor = s->executor;
+
+	s->executor.is_there = false; /* the one that ends was not the executor's */
+	leave_behind(s, "the executor is there now");
+	s->executor = executor;
+	vmv_session_begin(s, id);
+}
+
+void vmv_session_renew(void *session, void (*cb)(void *arg), void *arg)
 {
 	struct vmv_session *s = session;
 
-	if (!s->is_attached)
+	if (!s->is_attached || s->renewed) {
+		cb(arg);
 		return;
-	end(s, "new session asked for");
-	/* what was asked in the old one is not answered in the new one */
-	s->epoch++;
-	vmv_channel_drop(s->channel);
-	begin(s);
+	}
+	s->renewed = cb;
+	s->renewed_arg = arg;
+	leave_behind(s, "new session asked for");
+	vmv_session_open_executor(s);
 }
+
 static void on_greeting_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct vmv_session *s = arg;
@@ -211,7 +246,10 @@ static void handle_line(struct vmv_session *s, const char *line, size_t len)
 		vmv_session_complain(s);
 		return;
 	}
+	s->line = line;
+	s->line_len = len;
 	vmv_session_dispatch(s, message);
+	s->line = NULL;
 	json_object_put(message);
 }
 
@@ -264,7 +302,8 @@ static void on_data(void *arg, const char *data, size_t len)
 
 bool vmv_session_is_busy(const struct vmv_session *s)
 {
-	return s->requests != NULL || s->is_reading || event_pending(s->more, EV_TIMEOUT, NULL);
+	return s->requests != NULL || s->is_reading || s->is_opening ||
+	       event_pending(s->more, EV_TIMEOUT, NULL);
 }
 
 static bool on_is_busy(void *arg)
@@ -295,14 +334,14 @@ static void on_report(void *arg, enum vmv_channel_report what, const struct vmv_
 			"%s: %s; waiting for it", vmv_session_name(s), err->msg);
 		return;
 	case VMV_REPORT_UNPLUGGED:
-		log_port(s, VMV_MSG_PORT_UNPLUGGED, "port_unplugged", "port unplugged");
+		log_port(s, true, VMV_MSG_PORT_UNPLUGGED, "port_unplugged", "port unplugged");
 		return;
 	case VMV_REPORT_REFUSED:
 		vmv_log(VMV_LOG_NOTICE, VMV_SESSION_SUBSYS, "%s: turned a peer away: %s",
 			vmv_session_name(s), err->msg);
 		return;
 	case VMV_REPORT_STUCK:
-		log_port(s, VMV_MSG_PORT_STUCK, "port_stuck", "the host does not read");
+		log_port(s, true, VMV_MSG_PORT_STUCK, "port_stuck", "the host does not read");
 		return;
 	}
 }
@@ -313,6 +352,7 @@ static const struct vmv_channel_ops channel_ops = {
 	.expired = on_expired,
 	.data = on_data,
 	.is_busy = on_is_busy,
+	.written = vmv_session_on_written,
 	.finished = on_finished,
 	.report = on_report,
 };
@@ -343,8 +383,9 @@ static bool make_events(struct vmv_session *s)
 	s->greeting = event_new(base, -1, 0, on_greeting_timer, s);
 	s->metrics = event_new(base, -1, 0, vmv_session_on_metrics_timer, s);
 	s->complain = event_new(base, -1, 0, vmv_session_on_complain_timer, s);
+	s->delivered = event_new(base, -1, 0, vmv_session_on_delivered, s);
 	s->poll = vmv_poll_new(base, on_poll, s);
-	return s->more && s->greeting && s->metrics && s->complain && s->poll;
+	return s->more && s->greeting && s->metrics && s->complain && s->delivered && s->poll;
 }
 
 int vmv_session_new(struct vmv_session **ret, const struct vmv_session_env *env,
@@ -387,9 +428,11 @@ int vmv_session_new(struct vmv_session **ret, const struct vmv_session_env *env,
 
 void vmv_session_free(struct vmv_session *s)
 {
-	struct event **events[] = { &s->more, &s->greeting, &s->metrics, &s->complain };
+	struct event **events[] = { &s->more, &s->greeting, &s->metrics, &s->complain,
+				    &s->delivered };
 
 	vmv_channel_free(s->channel);
+	vmv_executor_forget(s->env->executor, s);
 	vmv_keeper_forget(s->env->keeper, s);
 	vmv_session_drop_requests(s);
 	for (size_t i = 0; i < VMV_COUNTOF(events); i++)

@@ -1,13 +1,15 @@
 #include "agent/session_impl.h"
 
 #include "agent/events.h"
+#include "agent/executor.h"
 #include "agent/keeper.h"
-#include "config/settings.h"
+#include "base/asker.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "commands/handlers.h"
 #include "commands/judge.h"
 #include "commands/request.h"
+#include "config/settings.h"
 #include "proto/json_read.h"
 #include "proto/json_write.h"
 #include "reports/response.h"
@@ -28,7 +30,7 @@ static void unlink_request(struct vmv_session *s, struct vmv_request *req)
 	if (!*p)
 		return;
 	*p = req->next;
-	if (req->command && (req->command->flags & VMV_COMMAND_ASYNC))
+	if (req->is_counted)
 		s->in_flight--;
 }
 
@@ -86,8 +88,8 @@ static void answer(struct vmv_request *req, const struct vmv_err *err, const cha
 	free(req);
 }
 
-static void refuse(struct vmv_session *s, struct vmv_request *req, const struct vmv_err *err,
-		   const char *data)
+void vmv_session_refuse(struct vmv_session *s, struct vmv_request *req, const struct vmv_err *err,
+			const char *data)
 {
 	const struct vmv_log_field fields[] = {
 		{ "VMVITALS_EVENT", "command_refused" },
@@ -106,7 +108,28 @@ static void refuse(struct vmv_session *s, struct vmv_request *req, const struct 
 									: VMV_LOG_DEBUG,
 		      VMV_SESSION_SUBSYS, VMV_MSG_REFUSED, fields, "%s: command refused: %s",
 		      vmv_session_name(s), vmv_error_code(err->code));
+	unlink_request(s, req);
 	respond(s, req, err, NULL, data, data ? strlen(data) : 0, false);
+	json_object_put(req->message);
+	free(req);
+}
+
+bool vmv_session_may_refuse(struct vmv_session *s)
+{
+	if (vmv_bucket_take(&s->unvouched, vmv_session_now_ms(s)))
+		return true;
+	s->stats.refused++;
+	return false;
+}
+
+void vmv_session_pass_answer(struct vmv_session *s, struct vmv_request *req, const char *line,
+			     size_t len)
+{
+	unlink_request(s, req);
+	if (req->epoch != s->epoch)
+		s->stats.late++;
+	else if (line)
+		(void)vmv_channel_send(s->channel, VMV_CLASS_REPLY, 0, line, len);
 	json_object_put(req->message);
 	free(req);
 }
@@ -144,20 +167,37 @@ static bool is_overloaded(const struct vmv_session *s, const struct vmv_command 
 
 	if (vmv_outq_reply_bytes(q) > s->env->config->queue_high_mib * VMV_MIB)
 		return true;
-	return (c->flags & VMV_COMMAND_ASYNC) && s->in_flight >= s->env->config->in_flight;
+	return ((c->flags & VMV_COMMAND_ASYNC) || c->doer == VMV_BY_EXECUTOR) &&
+	       s->in_flight >= s->env->config->in_flight;
 }
 
-static void run(struct vmv_session *s, struct vmv_request *req)
+static void enlist(struct vmv_session *s, struct vmv_request *req, bool is_counted)
 {
-	const struct vmv_command *c = req->command;
-
 	req->next = s->requests;
 	s->requests = req;
-	if (c->flags & VMV_COMMAND_ASYNC)
-		s->in_flight++;
-	if (c->flags & VMV_COMMAND_RENEWS)
+	req->is_counted = is_counted;
+	s->in_flight += is_counted;
+}
+
+/* It is on the list. */
+void vmv_session_run_request(struct vmv_session *s, struct vmv_request *req)
+{
+	if (req->command->flags & VMV_COMMAND_RENEWS)
 		req->epoch = UINT64_MAX; /* belongs to the session in which it is answered */
-	vmv_handler_find(c->name)->run(req);
+	(void)s;
+	vmv_handler_find(req->command->name)->run(req);
+}
+
+/* The unopened line goes to the executor. */
+static void hand_over(struct vmv_session *s, struct vmv_request *req,
+		      bool (*ask)(struct vmv_session *s, struct vmv_request *req))
+{
+	static const struct vmv_err gone = { VMV_E_NOEXECUTOR, 0,
+					     "the executor cannot be reached" };
+
+	enlist(s, req, true);
+	if (!ask(s, req))
+		vmv_session_refuse(s, req, &gone, NULL);
 }
 
 void vmv_session_policy(void *session, struct vmv_policy *ret)
@@ -166,23 +206,39 @@ void vmv_session_policy(void *session, struct vmv_policy *ret)
 	const struct vmv_config *c = s->env->config;
 
 	*ret = (struct vmv_policy){
-		.level = (enum vmv_level)c->policy_level,
+		.level = s->executor.is_there ? s->executor.level : (enum vmv_level)c->policy_level,
 		.deny = (const char *const *)c->deny.items,
 		.n_deny = c->deny.n,
 		.allow = (const char *const *)c->allow.items,
 		.n_allow = c->allow.n,
 		.requires_signature = c->require_signature,
-		.has_executor = false,
+		.has_executor = s->executor.is_there,
+		.can_verify = s->executor.can_verify,
+		.is_frozen = s->env->is_frozen(s->env->agent),
 		.level_place = c->policy_level_place,
 		.deny_place = c->deny_place,
 		.signature_place = c->require_signature_place,
 	};
 }
 
-void vmv_session_command(struct vmv_session *s, struct json_object *message)
+/* 'not signed' and the like anybody can ask for: a few are answered. */
+static void refuse_new(struct vmv_session *s, struct vmv_request *req, const struct vmv_err *err)
+{
+	static const char unsupported[] = "{\"supported\":false,\"platform\":\"linux\"}";
+
+	if ((err->code == VMV_E_SIGNATURE || err->code == VMV_E_LOCKED) &&
+	    !vmv_session_may_refuse(s)) {
+		json_object_put(req->message);
+		free(req);
+		return;
+	}
+	vmv_session_refuse(s, req, err, err->code == VMV_E_UNSUPPORTED ? unsupported : NULL);
+}
+
+void vmv_session_command(struct vmv_session *s, struct json_object *message, bool is_signed)
 {
 	struct vmv_policy policy;
-	const char *id = vmv_command_id(message), *type;
+	const char *id = vmv_command_id(message);
 	struct vmv_request *req;
 	struct vmv_err err = { 0 };
 	int r;
@@ -201,28 +257,38 @@ void vmv_session_command(struct vmv_session *s, struct json_object *message)
 		return;
 	}
 	vmv_session_policy(s, &policy);
-	r = vmv_command_judge(&policy, message, false, &req->command, req->args, &err);
+	r = vmv_command_judge(&policy, message, is_signed, &req->command, req->args, &err);
 	if (req->command && (req->command->flags & VMV_COMMAND_VMVITALS))
 		s->is_vmvitals = true;
-	type = vmv_json_str(message, "type");
-	req->is_unsafe = type && strcmp(type, "UnsafeCommand") == 0;
-	if (r == 0 && is_overloaded(s, req->command))
+	req->is_unsafe = req->command == &vmv_raw_command;
+	if (r >= 0 && is_overloaded(s, req->command))
 		r = vmv_fail(&err, VMV_E_BUSY, EBUSY, "too much is unanswered; ask again later");
 	if (r < 0)
-		refuse(s, req, &err,
-		       err.code == VMV_E_UNSUPPORTED
-			       ? "{\"supported\":false,\"platform\":\"linux\"}"
-			       : NULL);
-	else
-		run(s, req);
+		refuse_new(s, req, &err);
+	else if (r == VMV_JUDGED_SUBMIT)
+		hand_over(s, req, vmv_session_submit);
+	else if (r == VMV_JUDGED_VERIFY)
+		hand_over(s, req, vmv_session_verify);
+	else {
+		enlist(s, req, (req->command->flags & VMV_COMMAND_ASYNC) != 0);
+		vmv_session_run_request(s, req);
+	}
+}
+
+/* Whoever would still call back for it. */
+static void forget(struct vmv_session *s, struct vmv_request *req)
+{
+	vmv_keeper_forget(s->env->keeper, req);
+	vmv_executor_forget(s->env->executor, req);
+	if (s->env->asker)
+		s->env->asker->forget(s->env->asker, req);
 }
 
 void vmv_session_drop_requests(struct vmv_session *s)
 {
-	/* they live in the keeper's list, which is asked to forget them */
 	for (struct vmv_request *r; (r = s->requests);) {
 		s->requests = r->next;
-		vmv_keeper_forget(s->env->keeper, r);
+		forget(s, r);
 		json_object_put(r->message);
 		free(r);
 	}
@@ -239,7 +305,7 @@ size_t vmv_session_jobs(const struct vmv_session *s, struct vmv_state_job *ret, 
 	size_t n = 0;
 
 	for (const struct vmv_request *r = s->requests; r && n < max; r = r->next)
-		if (r->command->flags & VMV_COMMAND_ASYNC)
+		if (r->is_counted)
 			ret[n++] = (struct vmv_state_job){ r->id, r->command->name, r->began_ms };
 	return n;
 }
@@ -249,7 +315,7 @@ void vmv_session_interrupt(struct vmv_session *s)
 	static const struct vmv_err err = { VMV_E_IO, 0, "interrupted: the agent stops" };
 
 	for (struct vmv_request *r; (r = s->requests);) {
-		vmv_keeper_forget(s->env->keeper, r);
+		forget(s, r);
 		vmv_request_fail(r, &err);
 	}
 }

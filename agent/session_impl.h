@@ -4,8 +4,10 @@
 
 #include "agent/session.h"
 #include "base/bucket.h"
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/uuid.h"
+#include "commands/command.h"
 #include "proto/ndjson.h"
 #include "virtio/channel.h"
 
@@ -24,6 +26,25 @@ struct complaint {
 	uint64_t told_ms;
 };
 
+/* What the executor said of itself when the session began. */
+struct vmv_session_executor {
+	bool is_there, can_verify;
+	enum vmv_level level;
+	unsigned capabilities; /* a bit for each that session_executor.c knows */
+};
+
+/* Output of a job that waits in the queue. */
+struct vmv_streamed {
+	uint64_t ref; /* the executor's question */
+	size_t bytes;
+};
+
+/* A completion that the executor wants to know delivered. */
+struct vmv_completion {
+	char id[4 * VMV_ID_MAX + 1];
+	uint64_t written_ms; /* monotonic; 0: it still waits */
+};
+
 struct vmv_session {
 	const struct vmv_session_env *env;
 	struct vmv_channel *channel;
@@ -32,8 +53,23 @@ struct vmv_session {
 	char id[VMV_UUID_SIZE];
 	bool is_attached;
 	bool is_deaf;	  /* shutting down */
+	bool is_loud;	  /* its coming was told in the log, and its going will be */
 	bool is_vmvitals; /* the host has shown that it knows section 6 */
-	uint64_t epoch;	  /* answers of an earlier one are not sent any more */
+	bool is_opening;  /* a host is there; the executor is asked for a session */
+	struct vmv_session_executor executor;
+	const char *capabilities[8];
+	void (*renewed)(void *arg); /* called when the session that was asked for has begun */
+	void *renewed_arg;
+	bool is_signed;	  /* what is being handled came in an envelope, good or not */
+	const char *line; /* being handled; borrowed; NULL: none */
+	size_t line_len;
+	struct vmv_bucket unvouched; /* refusals that anybody could have asked for */
+	struct vmv_streamed streamed[32];
+	size_t n_streamed;
+	struct vmv_completion completions[16];
+	size_t n_completions;
+	struct event *delivered;
+	uint64_t epoch; /* answers of an earlier one are not sent any more */
 
 	struct vmv_request *requests; /* unanswered */
 	unsigned in_flight;
@@ -74,8 +110,42 @@ void vmv_session_on_complain_timer(evutil_socket_t fd, short what, void *arg);
 /* session_messages.c: one parsed line */
 void vmv_session_dispatch(struct vmv_session *s, struct json_object *message);
 
+/* session.c */
+void vmv_session_begin(struct vmv_session *s, const char *id);	 /* NULL: of our own */
+void vmv_session_restart(struct vmv_session *s, const char *id); /* the one under way ends */
+
+/* session_executor.c: what the executor does for a session */
+const char *const *vmv_session_capabilities(struct vmv_session *s);
+bool vmv_session_can_run_scripts(const struct vmv_session *s);
+void vmv_session_open_executor(struct vmv_session *s);
+void vmv_session_close_executor(struct vmv_session *s);
+void vmv_session_completion(struct vmv_session *s, struct json_object *m);
+void vmv_session_acknowledge_scripts(struct vmv_session *s, struct json_object *ids);
+void vmv_session_on_written(void *arg);
+void vmv_session_on_delivered(evutil_socket_t fd, short what, void *arg);
+
+/* The line being handled goes to the executor. False: it cannot be reached. */
+bool vmv_session_submit(struct vmv_session *s, struct vmv_request *req);
+bool vmv_session_submit_scripts(struct vmv_session *s);
+bool vmv_session_verify(struct vmv_session *s, struct vmv_request *req);
+
+/* Handles the message once the line is found to be signed well. */
+void vmv_session_verify_message(struct vmv_session *s, struct json_object *message,
+				void (*handle)(struct vmv_session *, struct json_object *));
+
+/* session_commands.c */
+void vmv_session_run_request(struct vmv_session *s, struct vmv_request *req);
+bool vmv_session_may_refuse(struct vmv_session *s); /* what nobody vouches for */
+struct vmv_err;
+void vmv_session_refuse(struct vmv_session *s, struct vmv_request *req, const struct vmv_err *err,
+			const char *data);
+
+/* Ends a request with a line of the executor's, or (NULL) without an answer. */
+void vmv_session_pass_answer(struct vmv_session *s, struct vmv_request *req, const char *line,
+			     size_t len);
+
 /* session_commands.c: a message that is a command, or of a type nobody knows */
-void vmv_session_command(struct vmv_session *s, struct json_object *message);
+void vmv_session_command(struct vmv_session *s, struct json_object *message, bool is_signed);
 void vmv_session_drop_requests(struct vmv_session *s);
 
 #endif

@@ -1,13 +1,14 @@
 #include "agent/session_impl.h"
 
 #include "agent/poll.h"
-#include "config/settings.h"
 #include "base/cleanup.h"
+#include "config/settings.h"
 #include "proto/json_read.h"
 #include "proto/json_write.h"
 #include "reports/notices.h"
 
 #include <json-c/json.h>
+#include <stdbool.h>
 #include <string.h>
 
 static void handle_keep_alive(struct vmv_session *s, struct json_object *message)
@@ -16,8 +17,7 @@ static void handle_keep_alive(struct vmv_session *s, struct json_object *message
 	struct vmv_jw w;
 	int64_t n;
 
-	if (s->env->config->require_signature ||
-	    !vmv_json_int(vmv_json_get(message, "sequence_number"), 0, VMV_INT_MAX, &n) ||
+	if (!vmv_json_int(vmv_json_get(message, "sequence_number"), 0, VMV_INT_MAX, &n) ||
 	    !vmv_bucket_take(&s->keep_alives, vmv_session_now_ms(s))) {
 		s->stats.ignored++;
 		return;
@@ -31,10 +31,6 @@ static void handle_keep_alive(struct vmv_session *s, struct json_object *message
 static void handle_metrics(struct vmv_session *s, struct json_object *message)
 {
 	(void)message;
-	if (s->env->config->require_signature) {
-		s->stats.ignored++;
-		return;
-	}
 	/* asked for too early: one message serves all who ask within the second */
 	vmv_session_metrics_by(s, s->metrics_ms + VMV_METRICS_MIN_MS);
 }
@@ -46,14 +42,21 @@ static void handle_ack(struct vmv_session *s, struct json_object *message)
 	s->is_vmvitals = true;
 	if (vmv_json_int(vmv_json_get(message, "bytes"), 0, VMV_INT_MAX, &bytes))
 		vmv_channel_ack(s->channel, (uint64_t)bytes);
+	vmv_session_acknowledge_scripts(s, vmv_json_get(message, "scripts"));
 }
 
+/* They have no id: bare ones, and those that nobody here can run, are ignored. */
 static void handle_scripts(struct vmv_session *s, struct json_object *message)
 {
-	(void)message;
-	/* nothing here can run them; a question that was asked is answered, though */
-	s->stats.ignored++;
+	struct json_object *scripts = vmv_json_get(message, "scripts");
+	bool is_empty = json_object_is_type(scripts, json_type_array) &&
+			json_object_array_length(scripts) == 0;
+
 	vmv_poll_answered(s->poll);
+	if (is_empty && s->is_signed)
+		return; /* the usual answer; not worth starting the executor for */
+	if (!s->is_signed || !vmv_session_submit_scripts(s))
+		s->stats.ignored++;
 }
 
 static void handle_nothing(struct vmv_session *s, struct json_object *message)
@@ -64,20 +67,36 @@ static void handle_nothing(struct vmv_session *s, struct json_object *message)
 
 static void handle_signed(struct vmv_session *s, struct json_object *message);
 
+static void handle_command(struct vmv_session *s, struct json_object *message)
+{
+	vmv_session_command(s, message, s->is_signed);
+}
+
 static const struct {
 	const char *type;
 	void (*handle)(struct vmv_session *s, struct json_object *message);
 	bool is_bare_only; /* means nothing inside an envelope */
+	bool needs_trust;  /* under [policy] require_signature; commands see to it themselves */
 } types[] = {
-	{ "Metrics", handle_metrics, false },
-	{ "SafeCommand", vmv_session_command, false },
-	{ "UnsafeCommand", vmv_session_command, false },
-	{ "ack", handle_ack, false },
-	{ "keep_alive_request", handle_keep_alive, false },
-	{ "keep_alive_response", handle_nothing, false },
-	{ "pending_scripts_response", handle_scripts, false },
-	{ "signed", handle_signed, true },
+	{ "Metrics", handle_metrics, false, true },
+	{ "SafeCommand", handle_command, false, false },
+	{ "UnsafeCommand", handle_command, false, false },
+	{ "ack", handle_ack, false, false },
+	{ "keep_alive_request", handle_keep_alive, false, true },
+	{ "keep_alive_response", handle_nothing, false, false },
+	{ "pending_scripts_response", handle_scripts, false, false },
+	{ "signed", handle_signed, true, false },
 };
+
+static void hand_to(struct vmv_session *s, struct json_object *message, size_t type)
+{
+	if (!types[type].needs_trust || !s->env->config->require_signature)
+		types[type].handle(s, message);
+	else if (s->is_signed)
+		vmv_session_verify_message(s, message, types[type].handle);
+	else
+		s->stats.ignored++;
+}
 
 static void dispatch(struct vmv_session *s, struct json_object *message, bool is_payload)
 {
@@ -86,12 +105,12 @@ static void dispatch(struct vmv_session *s, struct json_object *message, bool is
 
 	for (size_t i = 0; name && i < VMV_COUNTOF(types); i++) {
 		if (strcmp(types[i].type, name) == 0 && !(is_payload && types[i].is_bare_only)) {
-			types[i].handle(s, message);
+			hand_to(s, message, i);
 			return;
 		}
 	}
 	if (json_object_is_type(type, json_type_string))
-		vmv_session_command(s, message); /* an unknown type with an id is answered */
+		handle_command(s, message); /* an unknown type with an id is answered */
 	else
 		s->stats.ignored++;
 }
@@ -111,7 +130,9 @@ static void handle_signed(struct vmv_session *s, struct json_object *message)
 		s->stats.ignored++; /* no id is known to answer to */
 		return;
 	}
+	s->is_signed = true;
 	dispatch(s, inner, true);
+	s->is_signed = false;
 	json_object_put(inner);
 }
 

@@ -1,10 +1,10 @@
 #include "agent/session_impl.h"
 
 #include "agent/keeper.h"
-#include "config/settings.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "commands/request.h"
+#include "config/settings.h"
 #include "proto/json_write.h"
 #include "reports/metrics.h"
 

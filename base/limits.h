@@ -82,6 +82,11 @@
 #define VMV_METRICS_ADDRESSES  16
 #define VMV_METRICS_PORTS      1000
 #define VMV_PROCESS_LIST_MAX   2000
+#define VMV_USERS_MAX	       2000 /* accounts in UserList; further ones are left out */
+#define VMV_SERVICES_AGE_MS    5000 /* ServiceList: an answer that is so young is good */
+#define VMV_USAGE_DAYS	       30   /* history of use; older means are overwritten */
+#define VMV_USAGE_GAP_MS       305000 /* readings further apart: what was between is unknown */
+#define VMV_USAGE_ENOUGH_S     3600   /* advice takes so much history */
 #define VMV_STATE_JOBS	       64  /* listed by GetState; further ones are not */
 #define VMV_CMDLINE_MAX	       512 /* characters on the wire */
 
@@ -125,6 +130,9 @@
 #define VMV_SCRIPT_SECONDS  3600
 #define VMV_SCRIPTS_KEPT    1000 /* ids that were reported, and so long: */
 #define VMV_SCRIPTS_KEPT_S  (30 * 86400)
+#define VMV_SCRIPTS_LIVE    256 /* not yet reported; further ones are told so */
+#define VMV_SCRIPT_ID_MAX   512 /* bytes; a script with a longer one is skipped */
+#define VMV_SCRIPT_NAME_MAX 256 /* bytes of name, shell and account; longer ones are refused */
 #define VMV_ENV_VARS	    256
 #define VMV_ENV_BYTES	    (128 * VMV_KIB)
 

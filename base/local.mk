@@ -12,6 +12,7 @@ base_libbase_a_SOURCES = \
 	base/limits.h \
 	base/log.c base/log.h \
 	base/metric.h \
+	base/notify.c base/notify.h \
 	base/num.c base/num.h \
 	base/rfc3339.c base/rfc3339.h \
 	base/root.c base/root.h \

@@ -6,6 +6,7 @@
 #include "commands/families.h"
 #include "commands/judge.h"
 #include "commands/request.h"
+#include "commands/words.h"
 #include "proto/json_write.h"
 #include "reports/hello.h"
 
@@ -22,29 +23,6 @@ static const char *const part_names[] = {
 	[EVENTS] = "events",
 };
 
-static const char *doer_name(enum vmv_doer doer)
-{
-	static const char *const names[] = {
-		[VMV_BY_AGENT] = "agent",
-		[VMV_BY_HELPER] = "helper",
-		[VMV_BY_EXECUTOR] = "executor",
-		[VMV_BY_NOBODY] = "nobody",
-	};
-
-	return names[doer];
-}
-
-static const char *type_name(enum vmv_argtype type)
-{
-	static const char *const names[] = {
-		[VMV_ARG_INT] = "int",	   [VMV_ARG_NUM] = "num",      [VMV_ARG_BOOL] = "bool",
-		[VMV_ARG_ENUM] = "str",	   [VMV_ARG_TEXT] = "str",     [VMV_ARG_NAMES] = "str[]",
-		[VMV_ARG_TIME] = "T",	   [VMV_ARG_BASE64] = "b64",   [VMV_ARG_MAP] = "{str:str}",
-	};
-
-	return names[type];
-}
-
 /* What the argument is when the host leaves it out. */
 static void write_default(struct vmv_jw *w, const struct vmv_arg *a)
 {
@@ -59,14 +37,27 @@ static void write_default(struct vmv_jw *w, const struct vmv_arg *a)
 		vmv_jw_null(w, "default");
 }
 
+/* Its help, with limits and with what absence means: they have no members of their own. */
+static void write_help(struct vmv_jw *w, const struct vmv_arg *a)
+{
+	char limits[VMV_WORDS_SIZE], text[2 * VMV_WORDS_SIZE];
+
+	(void)vmv_arg_limits(a, limits);
+	(void)snprintf(text, sizeof(text), "%s%s%s%s%s%s%s%s", a->help, *limits ? " (" : "", limits,
+		       *limits ? ")" : "", a->fallback_text ? "; default: " : "",
+		       a->fallback_text ? a->fallback_text : "", a->alias ? "; also called " : "",
+		       a->alias ? a->alias : "");
+	vmv_jw_str(w, "help", text);
+}
+
 static void write_argument(struct vmv_jw *w, const struct vmv_arg *a)
 {
 	vmv_jw_open(w, NULL);
 	vmv_jw_str(w, "name", a->name);
-	vmv_jw_str(w, "type", type_name(a->type));
+	vmv_jw_str(w, "type", vmv_argtype_name(a->type));
 	write_default(w, a);
 	vmv_jw_bool(w, "required", a->is_required);
-	vmv_jw_str(w, "help", a->help);
+	write_help(w, a);
 	vmv_jw_close(w);
 }
 
@@ -78,7 +69,7 @@ static void write_action(struct vmv_jw *w, const struct vmv_command *c,
 
 	vmv_jw_open(w, c->name);
 	vmv_jw_str(w, "level", vmv_level_name(c->level));
-	vmv_jw_str(w, "by", doer_name(c->doer));
+	vmv_jw_str(w, "by", vmv_doer_name(c->doer));
 	vmv_jw_str(w, "help", c->help);
 	vmv_jw_bool(w, "enabled", is_enabled);
 	vmv_jw_str(w, "disabled_by", is_enabled ? NULL : why);
@@ -94,8 +85,9 @@ static size_t write_actions(struct vmv_jw *w, const struct vmv_policy *policy)
 	vmv_jw_open(w, "actions");
 	for (size_t i = 0; i < vmv_n_commands; i++)
 		write_action(w, &vmv_commands[i], policy);
+	write_action(w, &vmv_raw_command, policy);
 	vmv_jw_close(w);
-	return vmv_n_commands;
+	return vmv_n_commands + 1;
 }
 
 /* Nothing here watches for events yet: none is announced. */

@@ -8,14 +8,12 @@
 
 #include <stdio.h>
 
-void vmv_run_ping(struct vmv_request *req)
+static void answer_ping(void *arg)
 {
+	struct vmv_request *req = arg;
 	struct vmv_hello hello;
 	struct vmv_jw w;
 
-	if (req->args[VMV_PING_NEW_SESSION].number) {
-		req->services->renew(req->session);
-	}
 	req->services->hello(req->session, &hello);
 	vmv_jw_init(&w, VMV_RESPONSE_MAX);
 	vmv_jw_open(&w, NULL);
@@ -25,6 +23,14 @@ void vmv_run_ping(struct vmv_request *req)
 	vmv_jw_close(&w);
 	vmv_request_done(req, "pong", &w);
 	vmv_jw_free(&w);
+}
+
+void vmv_run_ping(struct vmv_request *req)
+{
+	if (req->args[VMV_PING_NEW_SESSION].number)
+		req->services->renew(req->session, answer_ping, req);
+	else
+		answer_ping(req);
 }
 
 static void metrics_ready(void *arg, const struct vmv_view *view)

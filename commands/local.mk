@@ -4,7 +4,8 @@ commands_libtable_a_SOURCES = \
 	commands/args.c commands/command.h \
 	commands/charset.c commands/charset.h \
 	commands/judge.c commands/judge.h \
-	commands/table.c
+	commands/table.c \
+	commands/words.c commands/words.h
 commands_libtable_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS)
 
 noinst_LIBRARIES += commands/libcommands.a
@@ -22,6 +23,7 @@ commands_libcommands_a_SOURCES = \
 	commands/request.c commands/request.h \
 	commands/samples.c \
 	commands/services.c \
+	commands/software.c commands/software.h \
 	commands/system.c \
 	commands/updates.c \
 	commands/users.c

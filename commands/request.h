@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct vmv_request;
 struct vmv_facts;
 struct vmv_health;
 struct vmv_hello;
@@ -40,7 +41,8 @@ struct vmv_view {
 typedef void vmv_view_cb(void *arg, const struct vmv_view *view);
 
 /* What the executor says of jobs. err NULL: data is JSON, borrowed for the call. */
-typedef void vmv_jobs_cb(void *arg, const struct vmv_err *err, const char *data, size_t len);
+typedef void vmv_jobs_cb(struct vmv_request *req, const struct vmv_err *err, const char *data,
+			 size_t len);
 
 /* Whether filesystems are frozen (PROTOCOL.md 5.8). */
 struct vmv_freeze_state {
@@ -57,7 +59,8 @@ struct vmv_services {
 	/* texts are borrowed until the loop goes on */
 	void (*hello)(void *session, struct vmv_hello *ret);
 	void (*policy)(void *session, struct vmv_policy *ret);
-	void (*renew)(void *session); /* ends the session and begins a new one */
+	/* Ends the session and begins a new one; calls back once when that has begun, or cannot. */
+	void (*renew)(void *session, void (*cb)(void *arg), void *arg);
 	/* Evaluates all checks with a reading of vmv_checks_groups. Borrowed likewise. */
 	const struct vmv_health *(*health)(void *agent, const struct vmv_view *view);
 	/* texts are borrowed likewise */
@@ -65,9 +68,12 @@ struct vmv_services {
 	/* Asks the helper; as fetch of base/asker.h. -ENOENT: there is none. */
 	int (*inquire)(void *agent, const struct vmv_wish *wish, vmv_answer_cb *cb, void *arg);
 	uint32_t (*packages_age_ms)(void *agent); /* [cache] packages */
+	/* A list of updates was made so long ago: so many are for security, VMV_UNSET: nobody
+	 * knows. For the health check. May be NULL. */
+	void (*note_updates)(void *agent, uint64_t security, uint64_t age_ms);
 	/* op: "status" or "cancel"; job NULL: all. Calls back once. Returns 0, or -ENOTCONN (no
 	 * executor), -ENOMEM (then it does not call back). */
-	int (*jobs_of)(void *session, const char *op, const char *job, vmv_jobs_cb *cb, void *arg);
+	int (*jobs_of)(struct vmv_request *req, const char *op, const char *job, vmv_jobs_cb *cb);
 	void (*freeze_state)(void *agent, struct vmv_freeze_state *ret);
 	/* CPU use and memory that the agent has kept; NULL: nothing yet. Borrowed likewise. */
 	const struct vmv_usage *(*usage)(void *agent);
@@ -83,10 +89,12 @@ struct vmv_request {
 	struct json_object *message; /* owned */
 	char id[VMV_ID_MAX + 1];
 	struct vmv_value args[VMV_ARGS_MAX];
-	uint64_t began_ms; /* monotonic: the line was read */
-	uint64_t epoch;	   /* the session's: an answer of another one is dropped */
+	uint64_t began_ms;    /* monotonic: the line was read */
+	uint64_t epoch;	      /* the session's: an answer of another one is dropped */
+	vmv_jobs_cb *jobs_cb; /* the services' */
 	bool is_truncated;
-	bool is_unsafe; /* a raw command */
+	bool is_unsafe;	 /* a raw command */
+	bool is_counted; /* as in flight */
 	/* Sends the answer and frees the request. data is the JSON of the data member (NULL: null),
 	 * of a failure, too. */
 	void (*answer)(struct vmv_request *req, const struct vmv_err *err, const char *text,

@@ -12,7 +12,7 @@ enum vmv_command_type { VMV_TYPE_CLASS, VMV_TYPE_ACTION };
 struct vmv_config {
 	/* [agent] */
 	struct vmv_list channels;
-	char *vm_id;	 /* "" means: found by agent/identity.c */
+	char *vm_id;	 /* "" means: found by config/identity.c */
 	char *log_level; /* base/log.h */
 	char *root;
 	char *helper;	/* path of the program */

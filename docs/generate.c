@@ -1,16 +1,17 @@
-/* Prints what is written from the field tables: docs/METRICS.md and the tables of host/. Run by
+/* Prints what is written from the field tables and the command table: docs/METRICS.md,
+ * docs/COMMANDS.md, a manual page and the tables of host/. Run by
  * "make update-docs"; "make check" fails when what is checked in differs. */
 #include "base/cleanup.h"
 #include "base/metric.h"
 #include "collectors/collector.h"
+#include "docs/commands.h"
 #include "reports/describe.h"
 #include "reports/schema.h"
 
 #include <stdio.h>
 #include <string.h>
 
-/* Text of a table cell: a bar would end it. */
-static void put_cell(const char *text)
+void put_cell(const char *text)
 {
 	for (; *text; text++)
 		(void)printf(*text == '|' ? "\\|" : "%c", *text);
@@ -152,10 +153,9 @@ int main(int argc, char **argv)
 		const char *word;
 		void (*put)(void);
 	} parts[] = {
-		{ "metrics", put_metrics },
-		{ "groups", put_groups },
-		{ "names", put_names },
-		{ "schema", put_schema },
+		{ "metrics", put_metrics },   { "groups", put_groups },
+		{ "names", put_names },	      { "schema", put_schema },
+		{ "commands", put_commands }, { "commands-man", put_commands_man },
 	};
 
 	for (size_t i = 0; argc == 2 && i < sizeof(parts) / sizeof(parts[0]); i++) {

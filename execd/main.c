@@ -1,8 +1,90 @@
+#include "base/cleanup.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/num.h"
+#include "execd/execd.h"
 #include "execd/options.h"
+#include "execd/secret.h"
 
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
 
-int main(void)
+/* One that is closed would be the next file that is opened, and what is logged would go there. */
+static void fill_standard_descriptors(void)
 {
-	return EXIT_FAILURE;
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDONLY);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	vmv_closep(&fd);
+}
+
+/* Whether a socket was handed over to this process (sd_listen_fds(3)). */
+static bool is_activated(void)
+{
+	const char *pid = secure_getenv("LISTEN_PID"), *fds = secure_getenv("LISTEN_FDS"), *end;
+	uint64_t n = 0;
+
+	return pid && fds && vmv_parse_u64(pid, &n, &end) == 0 && n == (uint64_t)getpid() &&
+	       strcmp(fds, "1") == 0;
+}
+
+static int serve(const struct vmv_execd_options *o)
+{
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+	const struct sigaction usual = { .sa_handler = SIG_DFL };
+	char *secret = vmv_secret_take(environ);
+	struct vmv_execd *e;
+	struct vmv_err err = { 0 };
+	int r;
+
+	(void)sigaction(SIGPIPE, &ignore, NULL);
+	(void)sigaction(SIGCHLD, &usual, NULL);
+	(void)umask(077);
+	/* what jobs leave behind becomes ours, and can be found and ended */
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+	/* no core with a secret in it, no peeking */
+	(void)prctl(PR_SET_DUMPABLE, 0);
+	r = vmv_execd_new(&e, o, secret, &err);
+	if (r == 0) {
+		r = vmv_execd_run(e, &err);
+		vmv_execd_free(e);
+	}
+	if (r < 0)
+		vmv_log(VMV_LOG_ERROR, "main", "%s", err.msg);
+	if (r < 0)
+		return err.code == VMV_E_RANGE || err.code == VMV_E_UNKNOWN ? EX_CONFIG
+									    : EXIT_FAILURE;
+	return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	struct vmv_execd_options o;
+
+	fill_standard_descriptors();
+	vmv_log_open("vmvitals-execd");
+	switch (vmv_execd_options_parse(&o, argc, argv)) {
+	case VMV_EXECD_HELP:
+		vmv_execd_help();
+		return fflush(stdout) == EOF ? EXIT_FAILURE : EXIT_SUCCESS;
+	case VMV_EXECD_VERSION:
+		(void)puts("vmvitals-execd " PACKAGE_VERSION);
+		return fflush(stdout) == EOF ? EXIT_FAILURE : EXIT_SUCCESS;
+	case VMV_EXECD_USAGE:
+		(void)fprintf(stderr, "Try 'vmvitals-execd --help'.\n");
+		return EX_USAGE;
+	case VMV_EXECD_RUN:
+		break;
+	}
+	o.is_activated = is_activated();
+	return serve(&o);
 }

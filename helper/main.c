@@ -1,9 +1,5 @@
-#include "base/buf.h"
-#include "base/cleanup.h"
-#include "base/limits.h"
 #include "helper/question.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,16 +8,25 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/uio.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-#define GOOD	    "ok\n"
-#define PART	    "more\n"
-#define KEPT_BUFFER 4096 /* bytes that stay allocated between questions */
-
 /* Sorted by name; tests/unit/test_helper.c holds us to it. */
 const struct vmv_question vmv_questions[] = {
+	{ .name = "service-status",
+	  .help = "State of one unit, as a command answers it.",
+	  .answer = vmv_answer_service_status },
+	{ .name = "services",
+	  .help = "State of all services, as a command answers it.",
+	  .answer = vmv_answer_services,
+	  .is_long = true },
+	{ .name = "software",
+	  .help = "What is installed, and what could be.",
+	  .answer = vmv_answer_software,
+	  .is_long = true },
+	{ .name = "software-stamp",
+	  .help = "Changes when that may have changed.",
+	  .answer = vmv_answer_software_stamp },
 	{ .name = "statvfs",
 	  .help = "Size and use of the filesystem mounted there.",
 	  .answer = vmv_answer_statvfs },
@@ -34,94 +39,6 @@ const struct vmv_question vmv_questions[] = {
 	{ 0 },
 };
 
-static const struct vmv_question *find_question(const char *text, size_t len)
-{
-	for (const struct vmv_question *q = vmv_questions; q->name; q++)
-		if (strlen(q->name) == len && memcmp(q->name, text, len) == 0)
-			return q;
-	return NULL;
-}
-
-static int answer(const char *question, struct vmv_buf *ret)
-{
-	size_t len = strcspn(question, " ");
-	const struct vmv_question *q = find_question(question, len);
-
-	if (!q)
-		return -EINVAL;
-	ret->max = q->is_long ? VMV_ASK_LONG_MAX : VMV_ASK_ANSWER_MAX;
-	return q->answer(question + len + (question[len] == ' '), ret);
-}
-
-/* One packet: a word and text. Returns false when nobody is there any more to answer to. */
-static bool send_part(int fd, const char *word, char *text, size_t len)
-{
-	char head[sizeof(PART)];
-	struct iovec parts[] = {
-		{ .iov_base = head, .iov_len = strlen(word) },
-		{ .iov_base = text, .iov_len = len },
-	};
-	const struct msghdr m = { .msg_iov = parts, .msg_iovlen = 2 };
-	ssize_t n;
-
-	memcpy(head, word, strlen(word));
-	do {
-		n = sendmsg(fd, &m, MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
-	return n >= 0;
-}
-
-/* Likewise. */
-static bool reply(int fd, int r, const struct vmv_buf *b)
-{
-	char error[32];
-	size_t sent = 0;
-
-	if (r < 0) {
-		(void)snprintf(error, sizeof(error), "error %d", -r);
-		return send_part(fd, "", error, strlen(error));
-	}
-	for (; b->len - sent > VMV_ASK_ANSWER_MAX; sent += VMV_ASK_ANSWER_MAX)
-		if (!send_part(fd, PART, b->data + sent, VMV_ASK_ANSWER_MAX))
-			return false;
-	return send_part(fd, GOOD, b->len > 0 ? b->data + sent : NULL, b->len - sent);
-}
-
-/* The next question. Returns its length, which is over cap - 1 for one that was cut; 0 at the end.
- */
-static ssize_t next_question(int fd, char *buf, size_t cap)
-{
-	ssize_t n;
-
-	do {
-		n = recv(fd, buf, cap - 1, MSG_TRUNC);
-	} while (n < 0 && errno == EINTR);
-	if (n > 0 && (size_t)n < cap)
-		buf[n] = '\0';
-	return n;
-}
-
-static int serve(int fd)
-{
-	struct vmv_buf b = { 0 };
-	char question[VMV_ASK_QUESTION_MAX + 1];
-	bool goes_on = true;
-	ssize_t n;
-	int r;
-
-	while (goes_on && (n = next_question(fd, question, sizeof(question))) > 0) {
-		/* a NUL in the question would make it another one */
-		if ((size_t)n >= sizeof(question) || strlen(question) != (size_t)n)
-			r = -EINVAL;
-		else
-			r = answer(question, &b);
-		goes_on = reply(fd, r, &b);
-		vmv_buf_clear(&b, KEPT_BUFFER);
-	}
-	vmv_buf_free(&b);
-	return EXIT_SUCCESS;
-}
-
 static void print_help(FILE *out)
 {
 	(void)fputs(
@@ -130,7 +47,7 @@ static void print_help(FILE *out)
 		"a\nSOCK_SEQPACKET socket as standard input; one packet a question.\n\n",
 		out);
 	for (const struct vmv_question *q = vmv_questions; q->name; q++)
-		(void)fprintf(out, "  %-10s %s\n", q->name, q->help);
+		(void)fprintf(out, "  %-15s %s\n", q->name, q->help);
 }
 
 static bool is_asker(int fd)
@@ -172,5 +89,6 @@ int main(int argc, char **argv)
 	/* what the agent was given without CLOEXEC and does not know of */
 	(void)syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 0);
 #endif
-	return serve(STDIN_FILENO);
+	vmv_questions_serve(vmv_questions, STDIN_FILENO);
+	return EXIT_SUCCESS;
 }

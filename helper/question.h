@@ -22,9 +22,20 @@ struct vmv_question {
 /* Ended by a row without name, sorted by name. */
 extern const struct vmv_question vmv_questions[];
 
+/* Answers what is asked on the socket, one question at a time, until the other side is closed. */
+void vmv_questions_serve(const struct vmv_question *table, int fd);
+
 /* argument: an absolute path. Six decimal numbers and LF: unit in bytes, then in units size, free
  * and free for ordinary users, then inodes and free inodes. statvfs(3). */
 int vmv_answer_statvfs(const char *argument, struct vmv_buf *ret);
+
+/* Formats: see the files of these. */
+int vmv_answer_services(const char *argument, struct vmv_buf *ret);
+int vmv_answer_service_status(const char *argument, struct vmv_buf *ret);
+
+/* helper/software.c */
+int vmv_answer_software(const char *argument, struct vmv_buf *ret);
+int vmv_answer_software_stamp(const char *argument, struct vmv_buf *ret);
 
 int vmv_answer_units(const char *argument, struct vmv_buf *ret);
 int vmv_answer_users(const char *argument, struct vmv_buf *ret);

@@ -17,7 +17,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/limits.h"
-#include "helper/bus.h"
+#include "exec/bus.h"
 
 #include <stdbool.h>
 #include <stdio.h>

@@ -57,7 +57,7 @@ static void help_options(struct vmv_text *t, unsigned bits)
 {
 	vmv_text_add(t, "\nOptions:\n");
 	for (size_t i = 0; i < vmv_n_options; i++)
-		if (vmv_options[i].bit == 0 || (vmv_options[i].bit & bits))
+		if (vmv_options[i].bit == 0 || (vmv_options[i].bit & (bits | VMV_OPT_COMMON)))
 			help_option(t, &vmv_options[i]);
 }
 
@@ -72,17 +72,19 @@ static void help_verb(struct vmv_text *t, const struct vmv_verb *verb)
 
 static void help_all(struct vmv_text *t)
 {
-	vmv_text_add(t, "Usage: vmvitals [OPTION]... VERB\n"
-			"See what is going on inside a guest.\n\nVerbs:\n");
+	vmv_text_add(
+		t, "Usage: vmvitals [OPTION]... VERB\n"
+		   "See what is going on inside a guest, and do there what it allows.\n\nVerbs:\n");
 	for (size_t i = 0; i < vmv_n_verbs; i++)
 		vmv_text_fmt(t, "  %-20s  %s\n", vmv_verbs[i].name, vmv_verbs[i].help);
 	help_options(t, ~0u);
 	vmv_text_add(t, "\nExit status: 0 done, 64 usage, 69 no agent or no answer, 70 internal,\n"
 			"74 output, 75 busy, 76 protocol, 77 refused; of health also\n"
-			"1 warning, 2 failed, 3 unknown.\n");
+			"1 warning, 2 failed, 3 unknown; of run and exec also the status of\n"
+			"what ran in the guest, 124 timed out, 128+N stopped by signal N.\n");
 }
 
-static enum vmv_exit help(const struct vmv_cli *cli, const struct vmv_verb *verb)
+enum vmv_exit vmv_cli_help(const struct vmv_cli *cli, const struct vmv_verb *verb)
 {
 	struct vmv_text t;
 	enum vmv_exit status;
@@ -111,7 +113,7 @@ static enum vmv_exit version(const struct vmv_cli *cli)
 
 /* -- which verb ---------------------------------------------------------------------- */
 
-static enum vmv_exit usage(const struct vmv_err *err)
+enum vmv_exit vmv_cli_usage(const struct vmv_err *err)
 {
 	(void)fprintf(stderr,
 		      "vmvitals: %s\n"
@@ -120,7 +122,7 @@ static enum vmv_exit usage(const struct vmv_err *err)
 	return VMV_EXIT_USAGE;
 }
 
-static const struct vmv_verb *verb_named(const char *name)
+const struct vmv_verb *vmv_cli_verb(const char *name)
 {
 	for (size_t i = 0; i < vmv_n_verbs; i++)
 		if (strcmp(vmv_verbs[i].name, name) == 0)
@@ -132,7 +134,7 @@ static const struct vmv_verb *verb_named(const char *name)
 static const struct vmv_option *foreign_option(const struct vmv_verb *verb, unsigned given)
 {
 	for (size_t i = 0; i < vmv_n_options; i++)
-		if (vmv_options[i].bit & given & ~verb->options)
+		if (vmv_options[i].bit & given & ~verb->options & ~VMV_OPT_COMMON)
 			return &vmv_options[i];
 	return NULL;
 }
@@ -147,7 +149,7 @@ static int find_verb(const struct vmv_options *opt, const struct vmv_verb **ret,
 	*ret = NULL;
 	if (opt->n_operands == 0)
 		return 0;
-	verb = verb_named(opt->operands[0]);
+	verb = vmv_cli_verb(opt->operands[0]);
 	if (!verb)
 		return vmv_fail(err, VMV_E_UNKNOWN, EINVAL, "unknown verb '%.64s'",
 				opt->operands[0]);
@@ -180,16 +182,17 @@ enum vmv_exit vmv_cli_run(int argc, char **argv, const struct vmv_cli_env *env)
 	if (r == 0)
 		r = find_verb(&opt, &verb, &err);
 	if (r < 0)
-		return usage(&err);
+		return vmv_cli_usage(&err);
 	if (opt.wants_help)
-		return help(&cli, verb);
+		return vmv_cli_help(&cli, verb);
 	if (opt.wants_version)
 		return version(&cli);
 	if (!verb) {
 		(void)vmv_fail(&err, VMV_E_RANGE, EINVAL, "no verb given");
-		return usage(&err);
+		return vmv_cli_usage(&err);
 	}
 	cli.is_terminal = can_be_steered(cli.out_fd, env->term);
+	cli.has_progress = can_be_steered(STDERR_FILENO, env->term);
 	cli.is_color = cli.is_terminal && !opt.no_color;
 	return verb->run(&cli);
 }

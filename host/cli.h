@@ -28,6 +28,7 @@ struct vmv_cli {
 	int out_fd;
 	bool is_terminal; /* out_fd is one that can be steered */
 	bool is_color;
+	bool has_progress; /* standard error is a terminal: it can show how far things are */
 };
 
 struct vmv_verb {
@@ -44,6 +45,9 @@ struct vmv_verb {
 extern const struct vmv_verb vmv_verbs[];
 extern const size_t vmv_n_verbs;
 
+/* Says what is wrong with the command line. Returns VMV_EXIT_USAGE. */
+enum vmv_exit vmv_cli_usage(const struct vmv_err *err);
+
 /* Says "vmvitals: ..." on standard error, unless it was asked to stop. Returns the exit status. */
 enum vmv_exit vmv_cli_fail(const struct vmv_err *err);
 
@@ -52,6 +56,12 @@ enum vmv_exit vmv_cli_print(const struct vmv_cli *cli, const struct vmv_text *te
 
 /* The same judgement of what vmv_term_write returned. */
 enum vmv_exit vmv_cli_wrote(int r);
+
+/* NULL: no such verb. */
+const struct vmv_verb *vmv_cli_verb(const char *name);
+
+/* Prints the help of a verb. */
+enum vmv_exit vmv_cli_help(const struct vmv_cli *cli, const struct vmv_verb *verb);
 
 /* Parses, runs the verb, returns the exit status. argv is permuted. */
 enum vmv_exit vmv_cli_run(int argc, char **argv, const struct vmv_cli_env *env);

@@ -23,7 +23,7 @@
 #include "proto/ndjson.h"
 
 #define READ_SIZE     (64 * VMV_KIB)
-#define OUT_MAX	      (256 * VMV_KIB) /* not read by the agent: further lines are refused */
+#define OUT_MAX	      (16 * VMV_MIB) /* not read by the agent: further lines are refused */
 #define REQUEST_MAX   (64 * VMV_KIB)
 #define ASK_AGAIN_MAX 8 /* new sessions during one call */
 

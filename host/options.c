@@ -11,6 +11,12 @@
 #define AT(member) .offset = offsetof(struct vmv_options, member)
 
 const struct vmv_option vmv_options[] = {
+	{ .name = "comment",
+	  .arg = "TEXT",
+	  .help = "what the key is, or whose",
+	  .type = VMV_OPTION_TEXT,
+	  .bit = VMV_OPT_KEYS,
+	  AT(comment) },
 	{ .name = "count",
 	  .letter = 'n',
 	  .arg = "N",
@@ -19,6 +25,27 @@ const struct vmv_option vmv_options[] = {
 	  .bit = VMV_OPT_COUNT,
 	  .max = UINT32_MAX,
 	  AT(count) },
+	{ .name = "counter",
+	  .arg = "N",
+	  .help = "sign with this counter (default: Unix time in microseconds)",
+	  .type = VMV_OPTION_NUMBER,
+	  .bit = VMV_OPT_SESSION,
+	  .min = 1,
+	  .max = (UINT64_C(1) << 53) - 1,
+	  AT(counter) },
+	{ .name = "dir",
+	  .arg = "DIR",
+	  .help = "where trusted keys are (default: " VMV_KEYS_DIR_DEFAULT ")",
+	  .type = VMV_OPTION_TEXT,
+	  .bit = VMV_OPT_KEYS,
+	  AT(dir) },
+	{ .name = "env",
+	  .letter = 'e',
+	  .arg = "K=V",
+	  .help = "set this variable for the command; can be given again",
+	  .type = VMV_OPTION_WORDS,
+	  .bit = VMV_OPT_RAW,
+	  AT(env) },
 	{ .name = "help",
 	  .letter = 'h',
 	  .help = "print this help and exit",
@@ -38,10 +65,42 @@ const struct vmv_option vmv_options[] = {
 	  .help = "print JSON, one object a line",
 	  .type = VMV_OPTION_FLAG,
 	  AT(is_json) },
+	{ .name = "key",
+	  .letter = 'k',
+	  .arg = "FILE",
+	  .help = "sign with this private key (envelope version 2)",
+	  .type = VMV_OPTION_TEXT,
+	  .bit = VMV_OPT_SIGN,
+	  AT(key) },
 	{ .name = "no-color",
 	  .help = "no colours on a terminal either (likewise: NO_COLOR)",
 	  .type = VMV_OPTION_FLAG,
 	  AT(no_color) },
+	{ .name = "run-as",
+	  .letter = 'u',
+	  .arg = "USER",
+	  .help = "account that the command runs as (default: root)",
+	  .type = VMV_OPTION_TEXT,
+	  .bit = VMV_OPT_RAW,
+	  AT(run_as) },
+	{ .name = "secret",
+	  .arg = "FILE",
+	  .help = "sign with the VM's secret in this file (envelope version 1)",
+	  .type = VMV_OPTION_TEXT,
+	  .bit = VMV_OPT_SIGN,
+	  AT(secret) },
+	{ .name = "session",
+	  .arg = "UUID",
+	  .help = "sign for this session of the guest",
+	  .type = VMV_OPTION_TEXT,
+	  .bit = VMV_OPT_SESSION,
+	  AT(session) },
+	{ .name = "shell",
+	  .arg = "NAME",
+	  .help = "bash, sh, dash, zsh, fish or pwsh (default: bash, else sh)",
+	  .type = VMV_OPTION_TEXT,
+	  .bit = VMV_OPT_RAW,
+	  AT(shell) },
 	{ .name = "socket",
 	  .letter = 's',
 	  .arg = "PATH",
@@ -51,8 +110,9 @@ const struct vmv_option vmv_options[] = {
 	{ .name = "timeout",
 	  .letter = 't',
 	  .arg = "S",
-	  .help = "seconds to wait for an answer (default 10)",
+	  .help = "seconds to wait for an answer (default 10; of a command, its own)",
 	  .type = VMV_OPTION_SECONDS,
+	  .bit = VMV_OPT_TIMEOUT,
 	  .min = 1,
 	  .max = 86400 * UINT64_C(1000),
 	  AT(timeout_ms) },
@@ -61,6 +121,19 @@ const struct vmv_option vmv_options[] = {
 	  .help = "print the version and exit",
 	  .type = VMV_OPTION_FLAG,
 	  AT(wants_version) },
+	{ .name = "vm-id",
+	  .arg = "ID",
+	  .help = "sign for this guest only, whatever another says",
+	  .type = VMV_OPTION_TEXT,
+	  .bit = VMV_OPT_SIGN,
+	  AT(vm_id) },
+	{ .name = "workdir",
+	  .letter = 'w',
+	  .arg = "DIR",
+	  .help = "directory in the guest where the command starts",
+	  .type = VMV_OPTION_TEXT,
+	  .bit = VMV_OPT_RAW,
+	  AT(workdir) },
 };
 const size_t vmv_n_options = VMV_COUNTOF(vmv_options);
 
@@ -108,6 +181,14 @@ static int parse_number(const struct vmv_option *o, const char *arg, uint64_t *r
 	return 0;
 }
 
+static int add_word(struct vmv_words *list, const char *arg)
+{
+	if (!*arg || list->n == VMV_COUNTOF(list->words))
+		return -EINVAL;
+	list->words[list->n++] = arg;
+	return 0;
+}
+
 static int apply(const struct vmv_option *o, const char *arg, struct vmv_options *opt,
 		 struct vmv_err *err)
 {
@@ -125,6 +206,9 @@ static int apply(const struct vmv_option *o, const char *arg, struct vmv_options
 	case VMV_OPTION_SECONDS:
 	case VMV_OPTION_NUMBER:
 		r = parse_number(o, arg, member);
+		break;
+	case VMV_OPTION_WORDS:
+		r = add_word(member, arg);
 		break;
 	}
 	if (r < 0)

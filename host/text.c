@@ -165,6 +165,22 @@ void vmv_text_word(struct vmv_text *t, const char *s)
 	}
 }
 
+void vmv_text_lines(struct vmv_text *t, const char *s, size_t len)
+{
+	bool ends = len == 0 || s[len - 1] == '\n';
+
+	for (size_t used; len > 0; s += used, len -= used) {
+		struct glyph g = glyph_at(s, len, &used);
+
+		if (*s == '\n' || *s == '\t')
+			put(t, s, 1);
+		else
+			put(t, g.s, g.len);
+	}
+	if (!ends)
+		put(t, "\n", 1);
+}
+
 const char *vmv_text_clean(char *buf, size_t size, const char *s)
 {
 	size_t at = 0;

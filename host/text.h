@@ -38,6 +38,9 @@ void vmv_text_cell_right(struct vmv_text *t, const char *s, size_t width);
  * Nothing is cut. */
 void vmv_text_word(struct vmv_text *t, const char *s);
 
+/* Guest text of several lines: LF and tabs are left as they are, and the last line ends. */
+void vmv_text_lines(struct vmv_text *t, const char *s, size_t len);
+
 /* One line of JSON in pure ASCII. */
 void vmv_text_json(struct vmv_text *t, struct json_object *obj);
 

@@ -12,9 +12,14 @@
 #include "base/limits.h"
 #include "host/cli.h"
 #include "host/client.h"
+#include "host/cp.h"
+#include "host/exec.h"
+#include "host/help.h"
 #include "host/identity.h"
 #include "host/inquiries.h"
+#include "host/keys.h"
 #include "host/listing.h"
+#include "host/run.h"
 #include "host/show.h"
 #include "host/term.h"
 #include "host/text.h"
@@ -45,6 +50,12 @@ uint64_t vmv_verb_deadline(const struct vmv_cli *cli)
 int vmv_verb_connect(const struct vmv_cli *cli, int stop_fd, struct vmv_client **ret,
 		     struct vmv_err *err)
 {
+	return vmv_verb_connect_until(cli, stop_fd, vmv_verb_deadline(cli), ret, err);
+}
+
+int vmv_verb_connect_until(const struct vmv_cli *cli, int stop_fd, uint64_t deadline_ms,
+			   struct vmv_client **ret, struct vmv_err *err)
+{
 	autoclient struct vmv_client *c = NULL;
 	int r = vmv_client_dial(cli->options->socket, err);
 
@@ -53,7 +64,7 @@ int vmv_verb_connect(const struct vmv_cli *cli, int stop_fd, struct vmv_client *
 	c = vmv_client_new(r, stop_fd, cli->clock);
 	if (!c)
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
-	r = vmv_client_greet(c, VMV_CLIENT_GREETING_MS, vmv_verb_deadline(cli), err);
+	r = vmv_client_greet(c, VMV_CLIENT_GREETING_MS, deadline_ms, err);
 	if (r < 0)
 		return r;
 	*ret = VMV_TAKE(c, NULL);
@@ -280,12 +291,38 @@ static void help_metrics(struct vmv_text *t)
 /* -- the table ----------------------------------------------------------------------- */
 
 const struct vmv_verb vmv_verbs[] = {
+	{ .name = "cp",
+	  .help = "Copy a file into the guest or out of it.",
+	  .options = VMV_OPT_SIGN,
+	  .n_operands = 2,
+	  .operands = "SOURCE DESTINATION",
+	  .run = vmv_run_cp,
+	  .more = vmv_help_cp },
 	{ .name = "describe",
 	  .help = "Tell what the agent can measure and do.",
 	  .run = vmv_run_describe },
+	{ .name = "exec",
+	  .help = "Run a command in the guest, as ssh does.",
+	  .options = VMV_OPT_SIGN | VMV_OPT_RAW,
+	  .n_operands = SIZE_MAX,
+	  .operands = "-- COMMAND [ARGUMENT]...",
+	  .run = vmv_run_exec,
+	  .more = vmv_help_exec },
 	{ .name = "health",
 	  .help = "Check the guest; the exit status is that of a monitoring plugin.",
 	  .run = vmv_run_health },
+	{ .name = "help",
+	  .help = "List the actions that run knows, or explain one of them, or a verb.",
+	  .n_operands = 1,
+	  .operands = "[ACTION | VERB]",
+	  .run = vmv_run_help },
+	{ .name = "keys",
+	  .help = "Make keys that sign commands, and let a guest trust them.",
+	  .options = VMV_OPT_KEYS,
+	  .n_operands = 2,
+	  .operands = "generate FILE | trust FILE | list",
+	  .run = vmv_run_keys,
+	  .more = vmv_help_keys },
 	{ .name = "metrics",
 	  .help = "Print every metric, one per line; of groups, their raw values.",
 	  .n_operands = 64,
@@ -293,6 +330,13 @@ const struct vmv_verb vmv_verbs[] = {
 	  .run = run_metrics_or_groups,
 	  .more = help_metrics },
 	{ .name = "ping", .help = "Ask the agent whether it is there.", .run = run_ping },
+	{ .name = "run",
+	  .help = "Ask the guest for an action.",
+	  .options = VMV_OPT_SIGN,
+	  .n_operands = SIZE_MAX,
+	  .operands = "ACTION [NAME=VALUE]...",
+	  .run = vmv_run_action,
+	  .more = vmv_help_run },
 	{ .name = "samples",
 	  .help = "Print every value of some groups, or of the default ones.",
 	  .n_operands = 64,
@@ -300,6 +344,13 @@ const struct vmv_verb vmv_verbs[] = {
 	  .run = vmv_run_samples,
 	  .more = vmv_help_samples },
 	{ .name = "show", .help = "Show the guest on one page.", .run = run_show },
+	{ .name = "sign",
+	  .help = "Sign a message and print the line that a guest takes.",
+	  .options = VMV_OPT_SIGN | VMV_OPT_SESSION,
+	  .n_operands = 1,
+	  .operands = "[MESSAGE]",
+	  .run = vmv_run_sign,
+	  .more = vmv_help_sign },
 	{ .name = "state",
 	  .help = "Tell how the agent itself is, and what it costs.",
 	  .run = vmv_run_state },

@@ -17,6 +17,10 @@ uint64_t vmv_verb_deadline(const struct vmv_cli *cli);
 int vmv_verb_connect(const struct vmv_cli *cli, int stop_fd, struct vmv_client **ret,
 		     struct vmv_err *err);
 
+/* The same with a deadline of its own. */
+int vmv_verb_connect_until(const struct vmv_cli *cli, int stop_fd, uint64_t deadline_ms,
+			   struct vmv_client **ret, struct vmv_err *err);
+
 /* The data of fresh metrics: by GetMetrics, or where the agent does not know that, the next metrics
  * message, or the one that has come already. A new reference in *ret. */
 int vmv_verb_metrics(struct vmv_client *c, uint64_t deadline_ms, struct json_object **ret,

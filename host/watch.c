@@ -2,10 +2,8 @@
 
 #include <errno.h>
 #include <json-c/json.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/signalfd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -15,6 +13,7 @@
 #include "host/identity.h"
 #include "host/rates.h"
 #include "host/show.h"
+#include "host/stop.h"
 #include "host/term.h"
 #include "host/text.h"
 #include "host/verbs.h"
@@ -42,24 +41,6 @@ static void watch_done(struct watch *w)
 	vmv_client_free(w->client);
 	vmv_vitals_clear(&w->before);
 	vmv_closep(&w->stop_fd);
-}
-
-static int open_stop_fd(struct vmv_err *err)
-{
-	sigset_t set;
-	int fd;
-
-	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGHUP);
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-		return vmv_fail(err, VMV_E_RANGE, errno, "cannot block signals");
-	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (fd < 0)
-		return vmv_fail(err, VMV_E_RANGE, errno, "cannot watch for signals: %s",
-				strerror(errno));
-	return fd;
 }
 
 /* Asks, and asks again, until a metrics message comes. */
@@ -217,7 +198,7 @@ enum vmv_exit vmv_watch(const struct vmv_cli *cli)
 	VMV_CLEANUP(watch_done) struct watch w = { .cli = cli, .stop_fd = -1 };
 	struct vmv_err err;
 	int write_error = 0;
-	int r = open_stop_fd(&err);
+	int r = vmv_stop_open(&err);
 
 	if (r < 0)
 		return vmv_cli_fail(&err);

@@ -1,5 +1,6 @@
 noinst_LIBRARIES += proto/libproto.a
 proto_libproto_a_SOURCES = \
+	proto/json_copy.c proto/json_copy.h \
 	proto/base64.c proto/base64.h \
 	proto/envelope.c proto/envelope.h \
 	proto/json_read.c proto/json_read.h \

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define NONE ((double)NAN)
@@ -616,6 +617,50 @@ static void check_reboot(const struct vmv_check *c, const struct vmv_check_input
 	}
 }
 
+/* -- updates ----------------------------------------------------------------------------------- */
+
+/* What is installed, by any package manager: relative to the root. */
+static const char *const databases[] = {
+	"var/lib/dpkg/status",	    "usr/lib/sysimage/rpm/rpmdb.sqlite",
+	"var/lib/rpm/rpmdb.sqlite", "usr/lib/sysimage/rpm/Packages.db",
+	"var/lib/rpm/Packages.db",  "var/lib/rpm/Packages",
+	"lib/apk/db/installed",	    "usr/lib/apk/db/installed",
+	"var/lib/pacman/local",
+};
+
+/* What a list says of packages that were changed since is not true any more. */
+static bool have_packages_changed(const struct vmv_root *root, int64_t since_ms)
+{
+	struct stat st;
+
+	for (size_t i = 0; i < VMV_COUNTOF(databases); i++)
+		if (fstatat(root->top, databases[i], &st, 0) == 0 &&
+		    (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000 > since_ms)
+			return true;
+	return false;
+}
+
+/* Never asks for a list itself: making one is work for a second or more. */
+static void check_updates(const struct vmv_check *c, const struct vmv_check_input *in,
+			  struct vmv_verdict *v)
+{
+	const struct vmv_history *h = in->history;
+
+	if (!h->has_updates) {
+		say(v, VMV_HEALTH_UNKNOWN, "no list of updates has been made yet");
+	} else if (h->security_updates == VMV_UNSET) {
+		say(v, VMV_HEALTH_UNKNOWN,
+		    "the package manager does not tell which updates are for security");
+	} else if (have_packages_changed(vmv_facts_root(in->facts), h->updates_real_ms)) {
+		say(v, VMV_HEALTH_UNKNOWN,
+		    "packages have changed since the list of updates was made");
+	} else {
+		v->value = (double)h->security_updates;
+		say(v, side_of(c, v, v->value), "%.0f security updates are not installed",
+		    v->value);
+	}
+}
+
 /* -- not to be had yet ------------------------------------------------------------------------- */
 
 static void check_disk_health(const struct vmv_check *c, const struct vmv_check_input *in,
@@ -624,14 +669,6 @@ static void check_disk_health(const struct vmv_check *c, const struct vmv_check_
 	(void)c;
 	(void)in;
 	say(v, VMV_HEALTH_UNKNOWN, "the kernel log is not watched in this version");
-}
-
-static void check_updates(const struct vmv_check *c, const struct vmv_check_input *in,
-			  struct vmv_verdict *v)
-{
-	(void)c;
-	(void)in;
-	say(v, VMV_HEALTH_UNKNOWN, "no list of updates is made in this version");
 }
 
 /* -- the table --------------------------------------------------------------------------------- */

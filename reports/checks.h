@@ -60,6 +60,11 @@ struct vmv_history {
 
 	bool is_unsynced;
 	uint64_t unsynced_ms; /* the first evaluation that found it so */
+
+	/* What the latest list of updates said; commands/software.c makes lists. */
+	bool has_updates;
+	uint64_t security_updates; /* VMV_UNSET: the package manager does not tell */
+	int64_t updates_real_ms;   /* when the list was made, by the wall clock */
 };
 
 /* Takes note of a reading, before checks are evaluated with it. */

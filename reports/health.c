@@ -119,6 +119,13 @@ void vmv_health_update(struct vmv_health *h, const struct vmv_facts *f,
 	h->is_evaluated = true;
 }
 
+void vmv_health_note_updates(struct vmv_health *h, uint64_t security, int64_t real_ms)
+{
+	h->history.has_updates = true;
+	h->history.security_updates = security;
+	h->history.updates_real_ms = real_ms;
+}
+
 enum vmv_health_status vmv_health_status(const struct vmv_health *h)
 {
 	return h->overall;

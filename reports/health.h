@@ -25,6 +25,10 @@ void vmv_health_update(struct vmv_health *h, const struct vmv_facts *f,
 		       const struct vmv_metrics_options *options, vmv_health_changed *changed,
 		       void *arg);
 
+/* A list of updates was made at that time (ms since 1970): so many are for security, VMV_UNSET when
+ * that is unknown. Counts from the next evaluation on. */
+void vmv_health_note_updates(struct vmv_health *h, uint64_t security, int64_t real_ms);
+
 /* By the latest evaluation; the worst of all checks that are not unknown. */
 enum vmv_health_status vmv_health_status(const struct vmv_health *h);
 

@@ -2,8 +2,10 @@ noinst_LIBRARIES += reports/libreports.a
 reports_libreports_a_SOURCES = \
 	reports/accounts.c reports/accounts.h \
 	reports/addresses.c reports/interfaces.h \
+	reports/advice.c reports/advice.h \
 	reports/checks.c reports/checks.h \
 	reports/describe.c reports/describe.h \
+	reports/disks.c reports/disks.h \
 	reports/facts.c reports/facts.h \
 	reports/health.c reports/health.h \
 	reports/hello.c reports/hello.h \
@@ -18,5 +20,7 @@ reports_libreports_a_SOURCES = \
 	reports/fingerprint.c \
 	reports/schema.c reports/schema.h reports/schema.inc \
 	reports/state.c reports/state.h \
-	reports/system.c reports/system.h
+	reports/system.c reports/system.h \
+	reports/usage.c reports/usage.h \
+	reports/users.c reports/users.h
 reports_libreports_a_CPPFLAGS = $(AM_CPPFLAGS) $(NETTLE_CFLAGS)

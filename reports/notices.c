@@ -24,6 +24,21 @@ int vmv_script_request_write(struct vmv_jw *w, const char *stamp, const char *vm
 	return vmv_jw_finish(w);
 }
 
+int vmv_script_completion_write(struct vmv_jw *w, const char *stamp,
+				const struct vmv_script_completion *c)
+{
+	vmv_jw_open(w, NULL);
+	vmv_jw_str(w, "type", "script_completion");
+	vmv_jw_str(w, "timestamp", stamp);
+	vmv_jw_str(w, "execution_id", c->execution_id);
+	vmv_jw_int(w, "exit_code", c->exit_code);
+	vmv_jw_bytes(w, "stdout", c->out, c->out_len);
+	vmv_jw_bytes(w, "stderr", c->err, c->err_len);
+	vmv_jw_null(w, "log_file");
+	vmv_jw_close(w);
+	return vmv_jw_finish(w);
+}
+
 int vmv_notice_write(struct vmv_jw *w, const char *stamp, const struct vmv_notice *n)
 {
 	char happened[VMV_STAMP_SIZE];

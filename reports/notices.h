@@ -2,6 +2,7 @@
 #ifndef VMV_REPORTS_NOTICES_H
 #define VMV_REPORTS_NOTICES_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct vmv_jw;
@@ -9,6 +10,17 @@ struct vmv_jw;
 int vmv_keep_alive_write(struct vmv_jw *w, const char *stamp, int64_t sequence_number);
 
 int vmv_script_request_write(struct vmv_jw *w, const char *stamp, const char *vm_id);
+
+/* How a script ended; texts are borrowed, any bytes, already cut. */
+struct vmv_script_completion {
+	const char *execution_id;
+	int exit_code;
+	const char *out, *err;
+	size_t out_len, err_len;
+};
+
+int vmv_script_completion_write(struct vmv_jw *w, const char *stamp,
+				const struct vmv_script_completion *c);
 
 /* What agent_event tells; texts are borrowed. */
 struct vmv_notice {

@@ -22,11 +22,11 @@ allow watch base
 allow packages base
 allow reports base collectors exec proto virtio watch
 allow commands reports base collectors exec proto virtio watch
-allow config commands base virtio
+allow config commands base collectors virtio
 allow agent config commands reports base collectors exec proto virtio watch
-allow execd config commands reports base exec proto
+allow execd config commands reports base collectors exec proto
 allow job commands reports base collectors exec proto packages
 allow helper base exec proto packages
 allow host base commands proto virtio
-allow docs reports base collectors
+allow docs reports base collectors commands
 exit $status

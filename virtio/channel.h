@@ -49,6 +49,8 @@ struct vmv_channel_ops {
 	/* The peer sends no more (end of file on a socket or stdin), but replies reach it as long
 	 * as there are some to come: false when all that was asked for is in the queue. */
 	bool (*is_busy)(void *arg);
+	/* Some of the queue was written. May be NULL. May not free the channel. */
+	void (*written)(void *arg);
 	/* A channel that does not come back (stdio) is over. */
 	void (*finished)(void *arg);
 	void (*report)(void *arg, enum vmv_channel_report what, const struct vmv_err *err);

@@ -294,7 +294,7 @@ static bool handle_input(struct vmv_channel *ch)
 /* -- output ----------------------------------------------------------------------------- */
 
 /* Returns false when the link is gone. */
-bool vmv_channel_write(struct vmv_channel *ch)
+static bool write_queue(struct vmv_channel *ch)
 {
 	const char *data;
 	size_t len;
@@ -324,6 +324,16 @@ bool vmv_channel_write(struct vmv_channel *ch)
 		return false;
 	}
 	return true;
+}
+
+bool vmv_channel_write(struct vmv_channel *ch)
+{
+	uint64_t before = ch->counters.bytes_out;
+	bool is_there = write_queue(ch);
+
+	if (is_there && ch->counters.bytes_out != before && ch->p.ops->written)
+		ch->p.ops->written(ch->p.arg);
+	return is_there;
 }
 
 static void set_throttle(struct vmv_channel *ch)

@@ -32,8 +32,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	/* Which device it was does not matter: names are found in sysfs. But the kernel's own events
-	 * come unfiltered: only libudev knows whether one is of a port. */
+	/* Which device it was does not matter: names are found in sysfs. But the kernel's own
+	 * events come unfiltered: only libudev knows whether one is of a port. */
 	while ((d = udev_monitor_receive_device(m->monitor))) {
 		is_ours = true;
 		udev_device_unref(d);

@@ -93,6 +93,11 @@ size_t vmv_outq_bytes(const struct vmv_outq *q)
 	return sum - q->current_off;
 }
 
+size_t vmv_outq_class_bytes(const struct vmv_outq *q, enum vmv_class class)
+{
+	return q->class_bytes[class];
+}
+
 size_t vmv_outq_reply_bytes(const struct vmv_outq *q)
 {
 	return q->class_bytes[VMV_CLASS_REPLY];

@@ -79,6 +79,7 @@ void vmv_outq_clear(struct vmv_outq *q);
 
 /* Bytes waiting: in all, and of replies. */
 size_t vmv_outq_bytes(const struct vmv_outq *q);
+size_t vmv_outq_class_bytes(const struct vmv_outq *q, enum vmv_class class);
 size_t vmv_outq_reply_bytes(const struct vmv_outq *q);
 
 /* True when something waits that only the window holds back. */

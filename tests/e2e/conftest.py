@@ -12,11 +12,12 @@ import time
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from harness import AGENT, CLI, FIXTURES, HELPER, Agent, Host, put, wait_for  # noqa: E402
+from executor import EXECD, JOB, Executor  # noqa: E402
+from harness import AGENT, CLI, FIXTURES, HELPER, Agent, Host, Systemd, put, wait_for  # noqa: E402
 
 
 def pytest_sessionstart(session):
-    for program in (AGENT, CLI, HELPER):
+    for program in (AGENT, CLI, HELPER, EXECD, JOB):
         if not program.exists():
             pytest.exit(f"no {program}: set VMV_BUILD to the folder with the built programs", 4)
 
@@ -120,6 +121,7 @@ class Starter:
         self.folder = folder
         self.agents = []
         self.hosts = []
+        self.systemds = []
 
     def __call__(self, *args, channels=None, **options):
         folder = self.folder / f"a{len(self.agents)}"
@@ -144,6 +146,11 @@ class Starter:
             host.handshake, host.metrics = host.greet()
         return host
 
+    def systemd(self, more=0):
+        """Options for an agent that finds a systemd; none where there can be none."""
+        self.systemds.append(Systemd(self.folder / f"d{len(self.systemds)}", more))
+        return ("--helper", str(self.systemds[-1].helper)) if self.systemds[-1].is_running else ()
+
     def stop_all(self):
         for host in self.hosts:
             host.close()
@@ -153,6 +160,8 @@ class Starter:
                 agent.clean_up()
             except Exception as e:  # pylint: disable=broad-except
                 faults.append(str(e))
+        for systemd in self.systemds:
+            systemd.stop()
         assert not faults, "\n".join(faults)
 
 
@@ -203,3 +212,30 @@ def make_tree(top):
 @pytest.fixture
 def tree(tmp_path):
     return make_tree(tmp_path / "root")
+
+
+# -- the executor ----------------------------------------------------------------------------------
+
+@pytest.fixture
+def executor(start):
+    executors = []
+
+    def make(**options):
+        folder = start.folder / f"executor{len(executors)}"
+        folder.mkdir()
+        executors.append(Executor(folder, **options))
+        return executors[-1]
+
+    yield make
+    for e in executors:
+        e.stop()
+
+
+@pytest.fixture
+def pair(start, executor):
+    """An agent with an executor of level full and a secret, and a host that may do everything."""
+    def make(**options):
+        e = executor(**options)
+        agent = start("--executor", e.path, "--vm-id", "lab")
+        return e, agent, start.host(agent)
+    return make

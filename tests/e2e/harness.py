@@ -16,6 +16,7 @@ BUILD = pathlib.Path(os.environ.get("VMV_BUILD", ".")).resolve()
 AGENT = BUILD / "vmvitalsd"
 CLI = BUILD / "vmvitals"
 HELPER = BUILD / "vmvitals-helper"
+SYSTEMD = BUILD / "tests/e2e/fake-systemd"
 HERE = pathlib.Path(__file__).resolve().parent
 GOLDEN = HERE / "golden"
 FIXTURES = HERE.parent / "fixtures"
@@ -82,6 +83,7 @@ class Agent:
 
     def __init__(self, folder, *args, config="", env=None, **popen):
         self.folder = folder
+        self.options = args
         self.config = folder / "agent.conf"
         self.config.write_text(config)
         self.stderr = folder / "stderr"
@@ -158,6 +160,28 @@ class Agent:
             if with_kept or not re.fullmatch(r"/proc/\d+/stat( \(deleted\))?", target):
                 found.append(int(name))
         return sorted(found)
+
+
+class Systemd:
+    """A running fake-systemd: a bus in the folder, and a service manager on it. helper is a program that finds it."""
+
+    def __init__(self, folder, more=0):
+        self.folder = folder
+        folder.mkdir()
+        self.helper = folder / "helper"
+        self.helper.write_text(f"#!/bin/sh\nexport DBUS_SYSTEM_BUS_ADDRESS=unix:path={folder}/bus\nexec {HELPER} \"$@\"\n")
+        self.helper.chmod(0o755)
+        self.process = None
+        if SYSTEMD.exists():
+            self.process = subprocess.Popen([SYSTEMD, folder, str(more)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.is_running = self.process is not None and self.process.stdout.readline() == b"ready\n"
+
+    def stop(self):
+        if self.process:
+            self.process.stdin.close()
+            self.process.stdout.close()
+            self.process.wait(DEADLINE)
+        self.process = None
 
 
 class Host:

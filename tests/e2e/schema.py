@@ -112,7 +112,8 @@ STATUS = one_of("Running", "Sleeping", "Disk Sleep", "Stopped", "Tracing Stop", 
 HELLO = {
     "version": pattern(r"\d+\.\d+\.\d+"),
     "platform": one_of("linux"),
-    "capabilities": array(one_of("metrics", "safe_commands"), 2, 2),
+    "capabilities": array(one_of("metrics", "safe_commands", "unsafe_commands", "streaming", "files", "signed_v1",
+                                 "signed_v2"), 2, 7),
     "protocol": one_of(1),
     "session": UUID_TEXT,
     "boot_id": null_or(UUID_TEXT),
@@ -120,7 +121,7 @@ HELLO = {
     "hostname": null_or(text(1, 64)),
     "os": members({name: null_or(text(1)) for name in ("id", "version_id", "name", "kernel", "arch")}),
     "schema": pattern("[0-9a-f]{16}"),
-    "policy": members({"level": one_of("monitor", "operate", "full"), "executor": one_of(False),
+    "policy": members({"level": one_of("monitor", "operate", "full"), "executor": boolean,
                        "require_signature": boolean}),
     "clock": members({"realtime_ms": COUNT, "monotonic_ns": integer(0, 2**64), "synchronized": null_or(boolean)}),
     "events": members({"next_seq": integer(1), "oldest_unacked": null_or(COUNT), "lost": COUNT}),
@@ -238,7 +239,7 @@ FIELD = members({"name": METRIC, "kind": KIND, "unit": UNIT, "help": SENTENCE, "
 ARGUMENT = members({"name": LABEL, "type": one_of("int", "num", "str", "bool", "str[]"), "default": anything,
                     "required": boolean, "help": SENTENCE})
 
-ACTION = members({"level": one_of("monitor", "operate", "full"), "by": one_of("agent", "executor", "nobody"),
+ACTION = members({"level": one_of("monitor", "operate", "full"), "by": one_of("agent", "helper", "executor", "nobody"),
                   "help": SENTENCE, "enabled": boolean, "disabled_by": null_or(text(1, 255)),
                   "arguments": array(ARGUMENT, 0, 8)})
 
@@ -333,8 +334,92 @@ def health(where, v):
     need(v["status"] == worst, where, "the status is not that of the worst check")
 
 
+# -- services, accounts, filesystems, what hosts of older tools ask --------------------------------
+
+SERVICE = members({name: text(1) for name in ("name", "display_name", "status", "startup_type", "unit", "load", "active",
+                                              "sub")}
+                  | {"description": text()} | {name: boolean for name in ("can_start", "can_stop", "can_restart")})
+
+
+def service_list(where, v):
+    array(SERVICE)(where, v)
+    names = [s["name"] for s in v]
+    need(names == sorted(set(names)) and all(n.endswith(".service") for n in names), where, "names of services")
+    for s in v:
+        need(s["unit"] == s["name"] and (s["sub"] == "running") == (s["status"] == "running"), where, f"{s}")
+        need(s["status"] != "dead", where, "'dead' is 'stopped'")
+        need(not (s["can_start"] and s["can_stop"]), where, "a unit cannot be started and stopped")
+
+
+SERVICE_STATUS = members({name: null_or(text(1)) for name in ("load", "active", "sub", "result")} | {
+    "name": text(1), "startup_type": text(1), "main_pid": null_or(PID), "since": null_or(STAMP_TEXT)})
+
+USER = members({"name": text(1), "uid": integer(0, 2**32 - 2), "gid": integer(0, 2**32 - 2), "description": text(),
+                "home": text(), "shell": text()})
+
+
+def user_list(where, v):
+    members({"users": array(USER, 0, 2000), "count": COUNT})(where, v)
+    need(v["count"] == len(v["users"]), where, "count")
+
+
+SPACE_STATUS = one_of("ok", "warning", "critical")
+DISK = members({"mount_point": pattern("(?s)/.*"), "filesystem": text(1), "total_gb": GIB, "used_gb": GIB,
+                "available_gb": GIB, "usage_percent": PERCENT, "status": SPACE_STATUS})
+DRIVE = members({"drive": pattern("(?s)/.*"), "drive_letter": pattern("(?s)/.*"), "label": one_of(""), "total_gb": GIB,
+                 "used_gb": GIB, "free_gb": GIB, "available_gb": GIB, "used_percent": PERCENT, "status": SPACE_STATUS})
+
+
+def disk_space(where, v):
+    members({"status": SPACE_STATUS, "disks": array(DISK), "drives": array(DRIVE),
+             "warning_threshold": number(1, 100, 9), "critical_threshold": number(1, 100, 9),
+             "stuck": array(pattern("(?s)/.*"))})(where, v)
+    need([(d["mount_point"], d["usage_percent"], d["status"]) for d in v["disks"]]
+         == [(d["drive"], d["used_percent"], d["status"]) for d in v["drives"]], where, "two truths about a disk")
+    need(all(d["drive"] == d["drive_letter"] and d["free_gb"] == d["available_gb"] for d in v["drives"]), where, "drives")
+
+
+VERDICT = {"status": STATUS_WORD, "message": text(3, 200), "details": table(LABEL, anything)}
+
+
+def one_health_check(where, v):
+    members({"check_name": one_of("overall", *CHECKS)} | VERDICT)(where, v)
+    if v["check_name"] == "overall":
+        need(v["details"].keys() == CHECKS, where, "names of checks")
+
+
+def all_health_checks(where, v):
+    members({name: members(VERDICT) for name in CHECKS}
+            | {"overall_health": one_of("Healthy", "Warning", "Critical"),
+               "checks": array(members({"name": one_of(*CHECKS), "status": STATUS_WORD, "message": text(3, 200)}))})(where, v)
+    need({c["name"]: (c["status"], c["message"]) for c in v["checks"]}
+         == {name: (v[name]["status"], v[name]["message"]) for name in CHECKS}, where, "two truths about a check")
+    found = {c["status"] for c in v["checks"]}
+    word = ("Critical" if "failed" in found else "Warning" if "warning" in found or "passed" not in found else "Healthy")
+    need(v["overall_health"] == word, where, "overall_health")
+
+
+OPTIMIZATION = members({
+    "status": one_of("optimal", "suboptimal", "unknown"),
+    "recommendations": array(members({
+        "resource": one_of("cpu", "memory"), "current_value": integer(1), "recommended_value": integer(1),
+        "unit": one_of("cpus", "MiB"), "reason": SENTENCE, "potential_savings_percent": PERCENT}), 0, 2),
+    "processes": array(members({"name": text(1), "executablePath": null_or(text(1)), "cpuPercent": null_or(PERCENT_OF_CPUS),
+                                "memoryKB": null_or(COUNT), "pid": PID}), 0, 10),
+    "cpu_optimization_available": boolean, "memory_optimization_available": boolean,
+    "disk_optimization_available": one_of(False), "evaluated_seconds": COUNT})
+
+
+def freeze_status(where, v):
+    members({"status": one_of("thawed", "frozen"), "since": null_or(STAMP_TEXT), "thaw_in_ms": null_or(COUNT)})(where, v)
+    need((v["status"] == "thawed") == (v["since"] is None) == (v["thaw_in_ms"] is None), where, "what is known when thawed")
+
+
 DATA = {
+    "CheckDiskSpace": disk_space,
+    "CheckResourceOptimization": OPTIMIZATION,
     "Describe": DESCRIPTION,
+    "FsFreezeStatus": freeze_status,
     "GetHealth": health,
     "GetSamples": SAMPLES,
     "GetState": STATE,
@@ -344,21 +429,67 @@ DATA = {
     "OsInfo": members(OS_INFO),
     "ProcessList": process_list,
     "ProcessTop": process_list,
+    "RunAllHealthChecks": all_health_checks,
+    "RunHealthCheck": one_health_check,
+    "ServiceControl": SERVICE_STATUS,
+    "ServiceList": service_list,
+    "UserList": user_list,
+}
+
+
+SHA256 = null_or(pattern("[0-9a-f]{64}"))
+DATA |= {
+    "JobStatus": members({"jobs": array(members({
+        "id": text(1, 128), "action": text(1), "state": one_of("queued", "running", "finished", "cancelled", "interrupted"),
+        "started_at": null_or(STAMP_TEXT), "elapsed_ms": COUNT, "deadline_in_ms": null_or(COUNT), "cancellable": boolean,
+        "output_bytes": COUNT, "response": anything}), 0, 200)}, {"truncated": one_of(True)}),
+    "JobCancel": members({"state": one_of("queued", "running", "finished", "cancelled", "interrupted")}),
+    "ProcessKill": members({"pid": PID, "name": text(1), "signal": anything}),
+    "DiskCleanup": members({"space_cleared_mb": anything, "files_deleted": COUNT, "targets_processed": array(text(1), 0, 16),
+                            "errors": COUNT, "per_target": anything}),
+    "FsFreeze": members({"frozen": COUNT, "mountpoints": array(text(1), 0, 256), "thaw_in_ms": COUNT}),
+    "FsThaw": members({"thawed": COUNT, "frozen_ms": COUNT}),
+    "FsTrim": members({"paths": array(members({"mountpoint": text(1), "trimmed_bytes": null_or(COUNT),
+                                               "error": null_or(text(1))}), 0, 256)}),
+    "SetHostname": members({"before": text(1), "after": text(1)}),
+    "SetTime": members({"before_ms": COUNT, "after_ms": COUNT}),
+    "FileStat": members({"path": text(1), "type": text(1), "size": COUNT, "mode": COUNT, "uid": COUNT, "gid": COUNT,
+                         "mtime": STAMP_TEXT, "inode": anything, "sha256": SHA256}),
+    "FileRead": members({"path": text(1), "offset": COUNT, "length": COUNT, "size": COUNT, "mtime": STAMP_TEXT,
+                         "inode": anything, "eof": boolean, "data": text(), "sha256": SHA256}),
+    "FileWrite": members({"next_offset": COUNT, "written": boolean}),
+}
+
+# What answers with the output of a child; the data beside it.
+CHILDREN = {
+    "UnsafeCommand": one_of(None),
+    "PackageInstall": members({"package": text(1), "changed": boolean}),
+    "PackageRemove": members({"package": text(1), "changed": boolean}),
+    "PackageUpdate": members({"package": text(1), "changed": boolean}),
+    "UpdateSystemSoftware": members({"reboot_required": boolean, "requires_reboot": boolean, "updated_count": COUNT}),
+    "PrepareGoldenImage": anything,
+    "JoinDomain": anything,
 }
 
 
 def response(where, o, action):
     need(("error" in o) == (not o["success"]), where, "'error' is there if and only if it failed")
+    need(action not in CHILDREN or set(o) >= {"stdout", "stderr"}, where, "no output")
     if o["success"]:
         need(o["exit_code"] == 0 and "error_code" not in o, where, "success with exit code or error code")
-        need("\n" not in o["stdout"] and o["stdout"], where, "stdout is no line")
+        if action in CHILDREN:
+            CHILDREN[action](f"{where} {action} data", o["data"])
+            return
+        need(o["stdout"] and (action == "ServiceControl" or "\n" not in o["stdout"]), where, "stdout is no line")
         if action:
             need(action in DATA, where, f"{action} has no schema")
             DATA[action](f"{where} {action} data", o["data"])
         return
-    need(o["stderr"] and o["exit_code"] != 0 and o["stdout"] == "", where, "failure without stderr or exit code")
+    need(o["stderr"] and o["exit_code"] != 0, where, "failure without stderr or exit code")
+    need(o["stdout"] == "" or action in CHILDREN, where, "a failure with output, though no child ran")
     need(not RETRY_WORDS.search(o["error"]), where, f"hosts would try again: {o['error']}")
-    need(o["error"].startswith("refused: ") == (o["error_code"] in REFUSALS), where, "prefix of the error")
+    need(o["error"].startswith("refused: ") == (o.get("error_code") in REFUSALS), where, "prefix of the error")
+    need("error_code" in o or action in CHILDREN or o["error"] == "cancelled", where, "no error code")
 
 
 # -- messages ------------------------------------------------------------------------------------
@@ -370,7 +501,12 @@ MESSAGES = {
         {"id": pattern(r'[ !#-\[\]-~]{1,128}'), "success": boolean, "exit_code": integer(0, 255), "stdout": text(),
          "stderr": text(), "execution_time_ms": COUNT, "command_type": text(1), "data": anything},
         {"error": text(1, 310), "error_code": one_of(*REFUSALS, *FAILURES), "truncated": one_of(True),
-         "lossy": one_of(True)}),
+         "lossy": one_of(True), "output_bytes": members({"stdout": COUNT, "stderr": COUNT})}),
+    "output": members({"id": text(1, 128), "stream": one_of("stdout", "stderr"), "seq": integer(1), "data": text(1)},
+                      {"lossy": one_of(True), "encoding": one_of("base64")}),
+    "request_pending_scripts": members({"vm_id": text(1, 128), "request_timestamp": STAMP_TEXT}),
+    "script_completion": members({"execution_id": text(1), "exit_code": integer(-1, 255), "stdout": text(),
+                                  "stderr": text(), "log_file": one_of(None)}),
     "keep_alive": members({"sequence_number": COUNT}),
     "agent_event": members({
         "severity": one_of("debug", "info", "warn", "error"),

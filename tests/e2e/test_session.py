@@ -1,5 +1,6 @@
 """Sessions: greeting, keep-alive, metrics, new sessions, peers that come and go."""
 import pathlib
+import re
 import time
 
 import pytest
@@ -274,6 +275,19 @@ def test_the_next_client_is_served_though_the_former_left_much_unread(start):
         host.close()
         assert start.host(agent).data_of("Ping"), n
         start.hosts.pop().close()
+
+
+def test_a_host_that_is_told_to_have_come_is_told_to_have_left(start, agent):
+    """A burst of sessions is not told one by one, but never half of one."""
+    for _ in range(45):
+        host = start.host(agent)
+        host.close()
+        start.hosts.remove(host)
+    agent.stop()
+    log = agent.log()
+    came = re.findall(r"host attached, session (\S+)", log)
+    assert 30 <= len(came) < 45
+    assert re.findall(r"(?:host gone|channel given up), session (\S+)", log) == came
 
 
 def test_half_a_line_of_a_former_client_is_forgotten(start):

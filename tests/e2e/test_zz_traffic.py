@@ -24,4 +24,5 @@ def test_every_type_of_message_was_seen():
 
 def test_every_code_of_this_version_was_seen():
     assert {code for _, code in ANSWERS_SEEN} == {
-        "ok", "BAD_ARGUMENT", "BUSY", "INTERNAL", "NOT_ALLOWED", "NO_EXECUTOR", "UNKNOWN_ACTION", "UNSUPPORTED"}
+        "ok", "BAD_ARGUMENT", "BUSY", "INTERNAL", "NOT_ALLOWED", "NOT_FOUND", "NO_EXECUTOR", "TIMED_OUT",
+        "UNKNOWN_ACTION", "UNSUPPORTED"}

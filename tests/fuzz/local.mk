@@ -4,6 +4,7 @@ fuzz_tests = \
 	tests/fuzz/fuzz_cgroup \
 	tests/fuzz/fuzz_diag \
 	tests/fuzz/fuzz_diskstats \
+	tests/fuzz/fuzz_envelope \
 	tests/fuzz/fuzz_inet6 \
 	tests/fuzz/fuzz_json \
 	tests/fuzz/fuzz_json_write \
@@ -15,6 +16,8 @@ fuzz_tests = \
 	tests/fuzz/fuzz_netstat \
 	tests/fuzz/fuzz_os_release \
 	tests/fuzz/fuzz_outq \
+	tests/fuzz/fuzz_packages \
+	tests/fuzz/fuzz_passwd \
 	tests/fuzz/fuzz_pressure \
 	tests/fuzz/fuzz_process \
 	tests/fuzz/fuzz_route \
@@ -35,6 +38,7 @@ fuzz_driver = tests/fuzz/replay.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_cgroup_SOURCES = tests/fuzz/fuzz_cgroup.c $(fuzz_driver)
 tests_fuzz_fuzz_diag_SOURCES = tests/fuzz/fuzz_diag.c $(fuzz_driver)
 tests_fuzz_fuzz_diskstats_SOURCES = tests/fuzz/fuzz_diskstats.c $(fuzz_driver)
+tests_fuzz_fuzz_envelope_SOURCES = tests/fuzz/fuzz_envelope.c $(fuzz_driver)
 tests_fuzz_fuzz_inet6_SOURCES = tests/fuzz/fuzz_inet6.c $(fuzz_driver)
 tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz_json.c $(fuzz_driver)
 tests_fuzz_fuzz_json_write_SOURCES = tests/fuzz/fuzz_json_write.c $(fuzz_driver)
@@ -46,6 +50,9 @@ tests_fuzz_fuzz_netdev_SOURCES = tests/fuzz/fuzz_netdev.c $(fuzz_driver)
 tests_fuzz_fuzz_netstat_SOURCES = tests/fuzz/fuzz_netstat.c $(fuzz_driver)
 tests_fuzz_fuzz_os_release_SOURCES = tests/fuzz/fuzz_os_release.c $(fuzz_driver)
 tests_fuzz_fuzz_outq_SOURCES = tests/fuzz/fuzz_outq.c $(fuzz_driver)
+tests_fuzz_fuzz_packages_SOURCES = tests/fuzz/fuzz_packages.c $(fuzz_driver)
+tests_fuzz_fuzz_packages_LDADD = packages/libpackages.a $(LDADD)
+tests_fuzz_fuzz_passwd_SOURCES = tests/fuzz/fuzz_passwd.c $(fuzz_driver)
 tests_fuzz_fuzz_pressure_SOURCES = tests/fuzz/fuzz_pressure.c $(fuzz_driver)
 tests_fuzz_fuzz_process_SOURCES = tests/fuzz/fuzz_process.c $(fuzz_driver)
 tests_fuzz_fuzz_route_SOURCES = tests/fuzz/fuzz_route.c $(fuzz_driver)
@@ -63,6 +70,7 @@ tests_fuzz_fuzz_vmstat_SOURCES = tests/fuzz/fuzz_vmstat.c $(fuzz_driver)
 fuzz_sources = \
 	$(base_libbase_a_SOURCES) $(collectors_libcollectors_a_SOURCES) \
 	$(proto_libproto_a_SOURCES) $(virtio_libvirtio_a_SOURCES) \
+	$(packages_libpackages_a_SOURCES) \
 	$(watch_libwatch_a_SOURCES) $(reports_libreports_a_SOURCES) \
 	$(commands_libcommands_a_SOURCES) $(commands_libtable_a_SOURCES) $(host_libhost_a_SOURCES)
 fuzz_cflags = $(DEFS) $(AM_CPPFLAGS) $(INIH_CFLAGS) $(LIBUDEV_CFLAGS) \

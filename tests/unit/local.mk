@@ -1,10 +1,13 @@
 # One program per module under test; each is a libcheck suite of its own.
 unit_tests = \
 	tests/unit/test_accounts \
+	tests/unit/test_actions \
+	tests/unit/test_arguments \
 	tests/unit/test_asker \
 	tests/unit/test_backoff \
 	tests/unit/test_bucket \
 	tests/unit/test_buf \
+	tests/unit/test_capture \
 	tests/unit/test_cgroup \
 	tests/unit/test_cgroup_id \
 	tests/unit/test_channel \
@@ -12,6 +15,7 @@ unit_tests = \
 	tests/unit/test_child \
 	tests/unit/test_client \
 	tests/unit/test_clock \
+	tests/unit/test_clock_action \
 	tests/unit/test_command \
 	tests/unit/test_config \
 	tests/unit/test_counters \
@@ -21,16 +25,21 @@ unit_tests = \
 	tests/unit/test_diag \
 	tests/unit/test_disk \
 	tests/unit/test_envelope \
+	tests/unit/test_domain \
+	tests/unit/test_disks \
 	tests/unit/test_facts \
 	tests/unit/test_fields \
 	tests/unit/test_files \
 	tests/unit/test_filesystem \
 	tests/unit/test_freeze \
 	tests/unit/test_golden \
+	tests/unit/test_group \
 	tests/unit/test_health \
 	tests/unit/test_hello \
 	tests/unit/test_helper \
+	tests/unit/test_hostname \
 	tests/unit/test_identity \
+	tests/unit/test_job \
 	tests/unit/test_journal \
 	tests/unit/test_json_read \
 	tests/unit/test_json_write \
@@ -39,6 +48,8 @@ unit_tests = \
 	tests/unit/test_keyed \
 	tests/unit/test_keyfile \
 	tests/unit/test_keyring \
+	tests/unit/test_kill \
+	tests/unit/test_launch \
 	tests/unit/test_load \
 	tests/unit/test_log \
 	tests/unit/test_memory \
@@ -54,9 +65,14 @@ unit_tests = \
 	tests/unit/test_options \
 	tests/unit/test_os \
 	tests/unit/test_outq \
+	tests/unit/test_packages_command \
+	tests/unit/test_packages_inventory \
+	tests/unit/test_packages_job \
+	tests/unit/test_packages_parse \
 	tests/unit/test_parts \
 	tests/unit/test_poll \
 	tests/unit/test_port \
+	tests/unit/test_power \
 	tests/unit/test_pressure \
 	tests/unit/test_process \
 	tests/unit/test_processes \
@@ -66,6 +82,11 @@ unit_tests = \
 	tests/unit/test_route \
 	tests/unit/test_samples \
 	tests/unit/test_schema \
+	tests/unit/test_scripts \
+	tests/unit/test_service_action \
+	tests/unit/test_services \
+	tests/unit/test_serve \
+	tests/unit/test_scope \
 	tests/unit/test_settings \
 	tests/unit/test_show \
 	tests/unit/test_socket \
@@ -79,13 +100,16 @@ unit_tests = \
 	tests/unit/test_time \
 	tests/unit/test_tree \
 	tests/unit/test_units \
+	tests/unit/test_usage \
 	tests/unit/test_user \
+	tests/unit/test_users_list \
 	tests/unit/test_utf8 \
 	tests/unit/test_uuid \
 	tests/unit/test_virtual \
 	tests/unit/test_vitals \
 	tests/unit/test_vmstat \
-	tests/unit/test_walk
+	tests/unit/test_walk \
+	tests/unit/test_words
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 
@@ -99,18 +123,56 @@ tests_unit_test_walk_SOURCES = tests/unit/test_walk.c $(warp)
 
 # It runs the program.
 EXTRA_tests_unit_test_helper_DEPENDENCIES = vmvitals-helper$(EXEEXT)
+EXTRA_tests_unit_test_group_DEPENDENCIES = vmvitals-job$(EXEEXT)
+EXTRA_tests_unit_test_job_DEPENDENCIES = vmvitals-job$(EXEEXT)
+EXTRA_tests_unit_test_launch_DEPENDENCIES = vmvitals-job$(EXEEXT)
+
+tests_unit_test_actions_LDADD = $(job_libs) $(CHECK_LIBS)
+tests_unit_test_scope_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
+tests_unit_test_scope_LDADD = tests/lib/libfixture.a $(job_libs) $(CHECK_LIBS)
+tests_unit_test_group_LDADD = tests/lib/libfixture.a $(job_libs) $(CHECK_LIBS)
 
 # The executor's parts.
 tests_unit_test_counters_LDADD = execd/libexecd.a $(LDADD)
 tests_unit_test_envelope_LDADD = execd/libexecd.a $(LDADD)
 tests_unit_test_keyring_LDADD = execd/libexecd.a $(LDADD)
 tests_unit_test_nonces_LDADD = execd/libexecd.a $(LDADD)
+# Of the agent's libraries none needs these.
+tests_unit_test_packages_inventory_LDADD = packages/libpackages.a $(LDADD)
+tests_unit_test_packages_parse_LDADD = packages/libpackages.a $(LDADD)
+tests_unit_test_packages_job_LDADD = $(job_libs) $(LDADD)
 
 # The helper is a program of its own: what answers is compiled in here.
+tests_unit_test_serve_SOURCES = tests/unit/test_serve.c helper/serve.c
 tests_unit_test_units_SOURCES = tests/unit/test_units.c \
-	helper/bus.c helper/units.c helper/users.c
+	helper/units.c helper/users.c
 tests_unit_test_units_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
 tests_unit_test_units_LDADD = $(LDADD) $(LIBSYSTEMD_LIBS)
+
+# The executor is no part of the agent.
+tests_unit_test_scripts_LDADD = tests/lib/libfixture.a execd/libexecd.a $(agent_libs) $(CHECK_LIBS)
+
+# Actions of the executor, as jobs run them.
+action_tests_LDADD = tests/lib/libfixture.a $(job_libs) $(agent_libs) $(CHECK_LIBS) $(LIBSYSTEMD_LIBS)
+tests_unit_test_clock_action_LDADD = $(action_tests_LDADD)
+tests_unit_test_domain_LDADD = $(action_tests_LDADD)
+tests_unit_test_hostname_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
+tests_unit_test_hostname_LDADD = $(action_tests_LDADD)
+tests_unit_test_kill_LDADD = $(action_tests_LDADD)
+tests_unit_test_power_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
+tests_unit_test_power_LDADD = $(action_tests_LDADD)
+tests_unit_test_service_action_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
+tests_unit_test_service_action_LDADD = $(action_tests_LDADD)
+tests_unit_test_services_SOURCES = tests/unit/test_services.c \
+	helper/services.c $(fake_systemd)
+tests_unit_test_services_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
+tests_unit_test_services_LDADD = $(LDADD) $(LIBSYSTEMD_LIBS)
+# A systemd for end-to-end tests.
+fake_systemd = tests/lib/fake_systemd.c tests/lib/fake_systemd.h
+check_PROGRAMS += tests/e2e/fake-systemd
+tests_e2e_fake_systemd_SOURCES = tests/e2e/fake_systemd.c $(fake_systemd)
+tests_e2e_fake_systemd_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
+tests_e2e_fake_systemd_LDADD = base/libbase.a $(LIBSYSTEMD_LIBS)
 
 AM_CPPFLAGS += $(CHECK_CFLAGS) $(EVENT_CFLAGS) $(JSONC_CFLAGS)
 LDADD = tests/lib/libfixture.a host/libhost.a $(agent_libs) $(CHECK_LIBS)

@@ -91,6 +91,92 @@ static void say_longest(size_t len)
 	free(text);
 }
 
+static void say_filled(const char *word, size_t len)
+{
+	size_t head = strlen(word);
+	char *text = malloc(head + len + 1);
+
+	if (!text)
+		return;
+	memcpy(text, word, head);
+	memset(text + head, 'x', len);
+	say(text, head + len);
+	free(text);
+}
+
+/* "parts 3 100 5": three parts of 100 bytes, and a rest of 5. */
+static void say_parts(const char *numbers)
+{
+	uint64_t n = 0, len = 0, rest_len = 0;
+
+	(void)vmv_parse_u64(numbers, &n, &numbers);
+	(void)vmv_parse_u64(numbers + 1, &len, &numbers);
+	(void)vmv_parse_u64(numbers + 1, &rest_len, NULL);
+	while (n-- > 0)
+		say_filled("more\n", len);
+	say_filled("ok\n", rest_len);
+}
+
+/* Leaves a mark, so that runs can be counted. */
+static void mark(const char *path)
+{
+	int fd = open(path, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+
+	(void)!write(fd, "x", 1);
+	(void)close(fd);
+}
+
+/* With a child, which nothing but a signal ends, and whose number it leaves in the file. */
+static void hang_with_child(const char *path)
+{
+	char part[300];
+	pid_t pid = fork();
+	FILE *f;
+
+	if (pid == 0) {
+		(void)close(STDIN_FILENO); /* as all have something else there */
+		(void)alarm(120);
+		for (;;)
+			(void)pause();
+	}
+	(void)snprintf(part, sizeof(part), "%.250s.part", path);
+	f = fopen(part, "we");
+	if (f) {
+		(void)fprintf(f, "%d", (int)pid);
+		(void)fclose(f);
+		(void)rename(part, path);
+	}
+	for (;;)
+		(void)pause();
+}
+
+static void answer_fetched(const char *q)
+{
+	if (strncmp(q, "parts ", 6) == 0) {
+		say_parts(q + 6);
+	} else if (strncmp(q, "count ", 6) == 0) {
+		mark(q + 6);
+		rest(20);
+		say_text("ok\ncounted");
+	} else if (strncmp(q, "heavy ", 6) == 0) {
+		mark(q + 6);
+		say_parts("47 65536 65000");
+	} else if (strncmp(q, "family ", 7) == 0) {
+		hang_with_child(q + 7);
+	} else if (strcmp(q, "nul-part") == 0) {
+		say("more\na\0b", 8);
+		say_text("ok\n");
+	} else if (strcmp(q, "part-error") == 0) {
+		say_text("more\nhalf");
+		say_text("error 13");
+	} else if (strcmp(q, "part-die") == 0) {
+		say_text("more\nhalf");
+		_exit(1);
+	} else {
+		_exit(1);
+	}
+}
+
 static void answer(const char *q)
 {
 	char text[300];
@@ -129,7 +215,7 @@ static void answer(const char *q)
 	} else if (strcmp(q, "longer") == 0) {
 		say_longest(VMV_ASK_ANSWER_MAX + 1);
 	} else {
-		_exit(1);
+		answer_fetched(q);
 	}
 }
 
@@ -150,10 +236,12 @@ static int be_helper(void)
 
 /* The system's time, and what tests add to it. */
 static uint64_t ahead_ms;
+static unsigned n_looks; /* at the clock */
 
 static uint64_t shifted_ns(const struct vmv_clock *clock)
 {
 	(void)clock;
+	n_looks++;
 	return vmv_mono_ns(&vmv_clock_system) + ahead_ms * 1000000;
 }
 
@@ -785,6 +873,598 @@ START_TEST(it_goes_on_when_no_worker_can_be_had_for_a_while)
 }
 END_TEST
 
+/* -- what is fetched ----------------------------------------------------------------------- */
+
+struct got {
+	unsigned n; /* calls */
+	int result;
+	uint64_t age_ms;
+	size_t len;
+	char text[64]; /* the beginning */
+};
+
+static bool is_fetching;
+
+static void on_fetched(void *arg, int result, const char *text, uint64_t age_ms)
+{
+	struct got *g = arg;
+
+	ck_assert(!is_fetching);
+	ck_assert_int_eq(text != NULL, result >= 0);
+	g->n++;
+	g->result = result;
+	g->age_ms = age_ms;
+	g->len = text ? strlen(text) : 0;
+	if (text)
+		ck_assert_uint_eq(g->len, (size_t)result);
+	(void)snprintf(g->text, sizeof(g->text), "%.60s", text ? text : "");
+}
+
+static int fetch(const char *question, uint32_t max_age_ms, uint32_t deadline_ms, struct got *g)
+{
+	const struct vmv_wish w = { question, max_age_ms, deadline_ms };
+	struct vmv_asker *a = vmv_ask_pool_asker(pool);
+	int r;
+
+	is_fetching = true;
+	r = a->fetch(a, &w, on_fetched, g);
+	is_fetching = false;
+	return r;
+}
+
+static void wait_got(const struct got *g, unsigned n)
+{
+	uint64_t begin = vmv_mono_ms(&vmv_clock_system);
+
+	while (g->n < n) {
+		ck_assert(vmv_mono_ms(&vmv_clock_system) - begin < PATIENCE);
+		turn();
+	}
+	ck_assert_uint_eq(g->n, n);
+}
+
+static struct got fetched(const char *question, uint32_t max_age_ms)
+{
+	struct got g = { 0 };
+
+	ck_assert_int_eq(fetch(question, max_age_ms, 60000, &g), 0);
+	ck_assert_uint_eq(g.n, 0);
+	wait_got(&g, 1);
+	return g;
+}
+
+/* A path where there is nothing, for a question of this form. */
+static void new_path(char path[32])
+{
+	int fd;
+
+	(void)snprintf(path, 32, "/tmp/test_asker_XXXXXX");
+	fd = mkstemp(path);
+	ck_assert_int_ge(fd, 0);
+	(void)close(fd);
+	(void)unlink(path);
+}
+
+static int runs_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 ? (int)st.st_size : 0;
+}
+
+START_TEST(a_burst_of_the_same_wishes_is_one_run)
+{
+	char path[32], question[64];
+	struct got g[100] = { 0 };
+
+	new_path(path);
+	(void)snprintf(question, sizeof(question), "count %s", path);
+	for (size_t i = 0; i < VMV_COUNTOF(g); i++)
+		ck_assert_int_eq(fetch(question, 0, 60000, &g[i]), 0);
+	for (size_t i = 0; i < VMV_COUNTOF(g); i++) {
+		wait_got(&g[i], 1);
+		ck_assert_int_eq(g[i].result, 7);
+		ck_assert_str_eq(g[i].text, "counted");
+	}
+	for (int i = 0; i < 20; i++)
+		turn();
+	for (size_t i = 0; i < VMV_COUNTOF(g); i++)
+		ck_assert_uint_eq(g[i].n, 1);
+	ck_assert_int_eq(runs_of(path), 1);
+	ck_assert_int_eq(fetched(question, 0).result, 7);
+	ck_assert_int_eq(runs_of(path), 2);
+	(void)unlink(path);
+}
+END_TEST
+
+START_TEST(an_answer_serves_as_long_as_it_is_young_enough)
+{
+	char path[32], question[64];
+	struct got g;
+
+	new_path(path);
+	(void)snprintf(question, sizeof(question), "count %s", path);
+	(void)fetched(question, 5000);
+	ahead_ms += 3000;
+	g = fetched(question, 5000);
+	ck_assert_int_eq(runs_of(path), 1);
+	ck_assert_uint_ge(g.age_ms, 3000);
+	ck_assert_str_eq(g.text, "counted");
+	g = fetched(question, 2000);
+	ck_assert_int_eq(runs_of(path), 2);
+	ck_assert_uint_lt(g.age_ms, 2000);
+	ahead_ms += 5001;
+	(void)fetched(question, 5000);
+	ck_assert_int_eq(runs_of(path), 3);
+	(void)unlink(path);
+}
+END_TEST
+
+START_TEST(a_fetched_error_is_not_kept_for_long)
+{
+	struct got g = fetched("say error 13", 3600000);
+
+	ck_assert_int_eq(g.result, -EACCES);
+	ahead_ms += VMV_ASK_ERROR_MS - 500;
+	g = fetched("say error 13", 3600000);
+	ck_assert_uint_ge(g.age_ms, VMV_ASK_ERROR_MS - 500);
+	ahead_ms += 501;
+	g = fetched("say error 13", 3600000);
+	ck_assert_uint_lt(g.age_ms, 500);
+	ck_assert_int_eq(fetched("part-error", 0).result, -EACCES);
+	/* these say something else of a fetch */
+	ck_assert_int_eq(fetched("say error 110", 0).result, -EIO);
+	ck_assert_int_eq(fetched("say error 125", 0).result, -EIO);
+}
+END_TEST
+
+START_TEST(parts_are_put_together_up_to_the_bound)
+{
+	const char *text;
+	char q[64];
+	struct got g = fetched("parts 3 100 5", 0);
+	pid_t before;
+
+	ck_assert_int_eq(g.result, 305);
+	ck_assert_int_eq(fetched("parts 0 0 0", 0).result, 0);
+	ck_assert_int_eq(fetched("parts 5 0 1", 0).result, 1);
+	before = some_pid();
+	(void)snprintf(q, sizeof(q), "parts 47 %zu %zu", VMV_ASK_ANSWER_MAX, VMV_ASK_ANSWER_MAX);
+	ck_assert_uint_eq(48 * VMV_ASK_ANSWER_MAX, VMV_ASK_LONG_MAX);
+	ck_assert_int_eq(fetched(q, 0).result, (int)VMV_ASK_LONG_MAX);
+	/* one byte more, in the last part and before it; and an end to it */
+	(void)snprintf(q, sizeof(q), "parts 48 %zu 1", VMV_ASK_ANSWER_MAX);
+	ck_assert_int_eq(fetched(q, 0).result, -EFBIG);
+	ck_assert_int_eq(before, some_pid());
+	(void)snprintf(q, sizeof(q), "parts 1000000 %zu 1", VMV_ASK_ANSWER_MAX);
+	ck_assert_int_eq(fetched(q, 0).result, -EFBIG);
+	wait_gone(before);
+	/* the bound of what is asked is as before, in however many parts */
+	ck_assert_int_eq(wait_answer("parts 2 30000 5000", &text), 65000);
+	ck_assert_uint_eq(strlen(text), 65000);
+	ck_assert_int_eq(wait_answer("parts 2 30000 6000", &text), -EFBIG);
+}
+END_TEST
+
+START_TEST(a_fetch_whose_process_dies_is_an_error_and_run_again_after_a_pause)
+{
+	struct got g;
+
+	ck_assert_int_eq(fetched("part-die", 0).result, -EIO);
+	ahead_ms += 300; /* the first pause is longer */
+	g = fetched("part-die", 0);
+	ck_assert_int_eq(g.result, -EIO);
+	ck_assert_uint_ge(g.age_ms, 300);
+	ahead_ms += 1000;
+	g = fetched("part-die", 0);
+	ck_assert_int_eq(g.result, -EIO);
+	ck_assert_uint_lt(g.age_ms, 300);
+	ck_assert_int_eq(fetched("nul-part", 0).result, -EPROTO);
+	check_answer("echo a", "a"); /* others do not have to wait for a new process */
+}
+END_TEST
+
+static pid_t wait_pid_in(const char *path)
+{
+	uint64_t begin = vmv_mono_ms(&vmv_clock_system), pid = 0;
+	char text[32] = "";
+
+	while (access(path, F_OK) < 0) {
+		ck_assert(vmv_mono_ms(&vmv_clock_system) - begin < PATIENCE);
+		turn();
+	}
+	vmv_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	ck_assert_int_gt(read(fd, text, sizeof(text) - 1), 0);
+	ck_assert_int_eq(vmv_parse_u64(text, &pid, NULL), 0);
+	(void)unlink(path);
+	return (pid_t)pid;
+}
+
+/* What was not our child: nobody here has to reap it. */
+static void wait_dead(pid_t pid)
+{
+	uint64_t begin = vmv_mono_ms(&vmv_clock_system);
+	char path[64], text[256];
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	for (;;) {
+		vmv_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
+		ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+
+		text[n > 0 ? n : 0] = '\0';
+		if (n <= 0 || strstr(text, ") Z ") || strstr(text, ") X "))
+			return;
+		ck_assert(vmv_mono_ms(&vmv_clock_system) - begin < PATIENCE);
+		turn();
+	}
+}
+
+START_TEST(at_its_deadline_a_fetch_ends_with_its_children)
+{
+	char path[32], question[64];
+	struct got g = { 0 };
+	pid_t child;
+
+	new_path(path);
+	(void)snprintf(question, sizeof(question), "family %s", path);
+	ck_assert_int_eq(fetch(question, 0, 5000, &g), 0);
+	child = wait_pid_in(path);
+	let_time_pass(4500);
+	ck_assert_uint_eq(g.n, 0);
+	ck_assert_int_eq(kill(child, 0), 0);
+	ck_assert_uint_eq(stucks, 0); /* it is no quick question that hangs */
+	let_time_pass(500);
+	wait_got(&g, 1);
+	ck_assert_int_eq(g.result, -ETIMEDOUT);
+	wait_dead(child);
+	/* known for a moment, then tried again */
+	g = (struct got){ 0 };
+	ck_assert_int_eq(fetch(question, 3600000, 5000, &g), 0);
+	wait_got(&g, 1);
+	ck_assert_int_eq(g.result, -ETIMEDOUT);
+	ahead_ms += VMV_ASK_ERROR_MS + 1;
+	ck_assert_int_eq(fetch(question, 3600000, 5000, &g), 0);
+	child = wait_pid_in(path);
+	ck_assert_int_eq(kill(child, 0), 0);
+	down(); /* the end of all, for its children, too */
+	ck_assert_uint_eq(g.n, 2);
+	ck_assert_int_eq(g.result, -ECANCELED);
+	start_pool(self);
+	wait_dead(child);
+}
+END_TEST
+
+START_TEST(what_a_process_leaves_behind_ends_with_it)
+{
+	char path[32], question[64];
+	struct got g = { 0 };
+	pid_t child, parent;
+
+	new_path(path);
+	(void)snprintf(question, sizeof(question), "family %s", path);
+	ck_assert_int_eq(fetch(question, 0, 60000, &g), 0);
+	child = wait_pid_in(path);
+	parent = getpgid(child);
+	ck_assert_int_ne(parent, getpgrp());
+	ck_assert_int_eq(kill(parent, SIGKILL), 0); /* it alone, as when memory runs out */
+	wait_got(&g, 1);
+	ck_assert_int_eq(g.result, -EIO);
+	wait_dead(child);
+}
+END_TEST
+
+START_TEST(the_deadline_of_a_fetch_needs_nobody_to_ask)
+{
+	struct got g = { 0 };
+
+	ck_assert_int_eq(fetch("hang", 0, 300, &g), 0);
+	wait_got(&g, 1);
+	ck_assert_int_eq(g.result, -ETIMEDOUT);
+}
+END_TEST
+
+START_TEST(each_waits_no_longer_than_it_said)
+{
+	struct got patient = { 0 }, hasty = { 0 };
+
+	ck_assert_int_eq(fetch("hang", 0, 30000, &patient), 0);
+	ck_assert_int_eq(fetch("hang", 0, 10000, &hasty), 0);
+	let_time_pass(10000);
+	wait_got(&hasty, 1);
+	ck_assert_int_eq(hasty.result, -ETIMEDOUT);
+	let_time_pass(19000);
+	ck_assert_uint_eq(patient.n, 0);
+	/* who comes late does not keep it alive for ever */
+	ck_assert_int_eq(fetch("hang", 0, 30000, &hasty), 0);
+	let_time_pass(1000);
+	wait_got(&patient, 1);
+	wait_got(&hasty, 2);
+	ck_assert_int_eq(patient.result, -ETIMEDOUT);
+	ck_assert_int_eq(hasty.result, -ETIMEDOUT);
+}
+END_TEST
+
+START_TEST(what_is_asked_never_waits_for_what_is_fetched)
+{
+	struct got g[4] = { 0 };
+	char q[32];
+
+	/* all that may be fetched at once, and more */
+	ck_assert_int_eq(fetch("hang-a", 0, 290000, &g[0]), 0);
+	ck_assert_int_eq(fetch("hang-b", 0, 290000, &g[1]), 0);
+	ck_assert_int_eq(fetch("hang-c", 0, 290000, &g[2]), 0);
+	ck_assert_int_eq(fetch("hang-d", 0, 290000, &g[3]), 0);
+	check_answer("echo a", "a");
+	/* and a dead server beside it */
+	for (int i = 0; i < VMV_ASK_WORKERS - 1; i++) {
+		(void)snprintf(q, sizeof(q), "hang %d", i);
+		ask_and_leave(q);
+	}
+	check_answer("echo b", "b");
+	ck_assert_uint_eq(g[0].n + g[1].n + g[2].n + g[3].n, 0);
+	let_time_pass(290000);
+	for (size_t i = 0; i < VMV_COUNTOF(g); i++) {
+		wait_got(&g[i], 1);
+		ck_assert_int_eq(g[i].result, -ETIMEDOUT);
+	}
+}
+END_TEST
+
+START_TEST(what_is_fetched_never_waits_for_what_is_asked)
+{
+	static const char *const hanging[VMV_ASK_WORKERS] = { "hang 0", "hang 1", "hang-on 0",
+							      "hang-on 1" };
+
+	for (size_t i = 0; i < VMV_COUNTOF(hanging); i++)
+		ask_and_leave(hanging[i]);
+	ck_assert_str_eq(fetched("echo a", 0).text, "a");
+	let_time_pass(VMV_ASK_DEADLINE_MS);
+	ck_assert_uint_eq(stucks, VMV_ASK_WORKERS);
+	ck_assert_str_eq(fetched("echo b", 0).text, "b");
+}
+END_TEST
+
+START_TEST(one_kind_of_fetches_leaves_a_process_to_the_others)
+{
+	struct got g[VMV_ASK_FETCHERS + 1] = { 0 };
+	char q[32];
+
+	for (size_t i = 0; i < VMV_COUNTOF(g); i++) {
+		(void)snprintf(q, sizeof(q), "hang %zu", i);
+		ck_assert_int_eq(fetch(q, 0, 60000, &g[i]), 0);
+	}
+	ck_assert_str_eq(fetched("echo a", 0).text, "a"); /* overtakes those that wait */
+	let_time_pass(60000);
+	for (size_t i = 0; i < VMV_COUNTOF(g); i++) {
+		wait_got(&g[i], 1); /* of the queue, too */
+		ck_assert_int_eq(g[i].result, -ETIMEDOUT);
+	}
+}
+END_TEST
+
+/* What had to wait for a process. */
+START_TEST(what_began_late_ends_with_those_who_wait)
+{
+	struct got busy = { 0 }, first = { 0 }, second = { 0 };
+	char path[VMV_ASK_FETCHERS][32], q[VMV_ASK_FETCHERS][64];
+	bool is_joined = _i == 1;
+	pid_t child;
+
+	for (size_t i = 0; i < VMV_ASK_FETCHERS; i++) {
+		bool is_last = i == VMV_ASK_FETCHERS - 1;
+
+		new_path(path[i]);
+		(void)snprintf(q[i], sizeof(q[i]), "family %.31s", path[i]);
+		ck_assert_int_eq(fetch(q[i], 0, is_last ? 15000 : 10000, is_last ? &first : &busy),
+				 0);
+		if (!is_last)
+			(void)wait_pid_in(path[i]);
+	}
+	let_time_pass(10000);
+	wait_got(&busy, VMV_ASK_FETCHERS - 1);
+	child = wait_pid_in(path[VMV_ASK_FETCHERS - 1]);
+	let_time_pass(4000);
+	if (is_joined)
+		ck_assert_int_eq(fetch(q[VMV_ASK_FETCHERS - 1], 0, 15000, &second), 0);
+	let_time_pass(1000);
+	wait_got(&first, 1);
+	ck_assert_int_eq(first.result, -ETIMEDOUT);
+	if (is_joined) {
+		ck_assert_int_eq(kill(child, 0), 0);
+		ck_assert_uint_eq(second.n, 0);
+		let_time_pass(10000);
+		wait_got(&second, 1);
+		ck_assert_int_eq(second.result, -ETIMEDOUT);
+	}
+	wait_dead(child);
+}
+END_TEST
+
+START_TEST(who_is_forgotten_is_not_called)
+{
+	struct vmv_asker *a = vmv_ask_pool_asker(pool);
+	char path[32], question[64];
+	struct got one = { 0 }, other = { 0 }, queued = { 0 };
+
+	new_path(path);
+	(void)snprintf(question, sizeof(question), "count %s", path);
+	ck_assert_int_eq(fetch(question, 60000, 60000, &one), 0);
+	ck_assert_int_eq(fetch(question, 60000, 60000, &other), 0);
+	a->forget(a, &one);
+	wait_got(&other, 1);
+	ck_assert_uint_eq(one.n, 0);
+	/* one that is to be called in a moment */
+	ck_assert_int_eq(fetch(question, 60000, 60000, &one), 0);
+	ck_assert_int_eq(fetch(question, 60000, 60000, &other), 0);
+	a->forget(a, &one);
+	wait_got(&other, 2);
+	ck_assert_uint_eq(one.n, 0);
+	ck_assert_int_eq(runs_of(path), 1);
+	(void)unlink(path);
+	/* what nobody waits for any more is not begun */
+	for (int i = 0; i < VMV_ASK_FETCHERS - 1; i++) {
+		char hang[64];
+
+		(void)snprintf(hang, sizeof(hang), "family %s.%d", path, i);
+		ck_assert_int_eq(fetch(hang, 0, 10000, &other), 0);
+	}
+	(void)snprintf(question, sizeof(question), "family %s", path);
+	ck_assert_int_eq(fetch(question, 0, 60000, &queued), 0);
+	a->forget(a, &queued);
+	let_time_pass(10000);
+	wait_got(&other, 2 + VMV_ASK_FETCHERS - 1);
+	for (int i = 0; i < 100; i++)
+		turn();
+	ck_assert_uint_eq(queued.n, 0);
+	ck_assert_int_lt(access(path, F_OK), 0);
+	for (int i = 0; i < VMV_ASK_FETCHERS - 1; i++) {
+		(void)snprintf(question, sizeof(question), "%s.%d", path, i);
+		(void)unlink(question);
+	}
+}
+END_TEST
+
+/* Fetches once more from within, and asks. */
+static void on_again(void *arg, int result, const char *text, uint64_t age_ms)
+{
+	struct got *g = arg;
+	struct vmv_asker *a = vmv_ask_pool_asker(pool);
+	const struct vmv_wish again = { "echo again", 0, 60000 };
+	const char *asked;
+	uint64_t age;
+
+	ck_assert_int_eq(a->fetch(a, &again, on_fetched, g), 0);
+	(void)a->ask(a, "echo asked", 0, &asked, &age);
+	a->forget(a, &age);		/* nobody */
+	ck_assert_str_eq(text, "once"); /* still there */
+	on_fetched(g, result, text, age_ms);
+}
+
+START_TEST(who_is_called_may_fetch)
+{
+	struct vmv_asker *a = vmv_ask_pool_asker(pool);
+	const struct vmv_wish w = { "echo once", 0, 60000 };
+	struct got g[2] = { 0 };
+
+	for (size_t i = 0; i < VMV_COUNTOF(g); i++)
+		ck_assert_int_eq(a->fetch(a, &w, on_again, &g[i]), 0);
+	for (size_t i = 0; i < VMV_COUNTOF(g); i++) {
+		wait_got(&g[i], 2);
+		ck_assert_str_eq(g[i].text, "again");
+	}
+}
+END_TEST
+
+START_TEST(at_the_end_all_who_wait_are_told)
+{
+	struct got g[3] = { 0 };
+
+	ck_assert_int_eq(fetch("hang", 0, 60000, &g[0]), 0);
+	ck_assert_int_eq(fetch("hang", 0, 60000, &g[1]), 0);
+	(void)fetched("echo a", 60000);
+	ck_assert_int_eq(fetch("echo a", 60000, 60000, &g[2]), 0);
+	down();
+	for (size_t i = 0; i < VMV_COUNTOF(g); i++)
+		ck_assert_uint_eq(g[i].n, 1);
+	ck_assert_int_eq(g[0].result, -ECANCELED);
+	ck_assert_int_eq(g[1].result, -ECANCELED);
+	ck_assert_str_eq(g[2].text, "a"); /* it was there already */
+	start_pool(self);
+}
+END_TEST
+
+START_TEST(a_fetch_without_the_program_has_the_reason)
+{
+	down();
+	start_pool("/nonexistent/helper");
+	ck_assert_int_eq(fetched("echo a", 0).result, -ENOENT);
+	ck_assert_int_eq(fetched("echo b", 60000).result, -ENOENT);
+	down();
+	start_pool("/bin/true");
+	ck_assert_int_eq(fetched("echo a", 0).result, -EIO);
+	while (has_children()) /* they are reaped */
+		turn();
+}
+END_TEST
+
+START_TEST(fetches_have_bounds_of_their_own)
+{
+	char *question = malloc(VMV_ASK_QUESTION_MAX + 2), q[32];
+	struct got g = { 0 };
+	int r;
+
+	ck_assert_ptr_nonnull(question);
+	memset(question, 'q', VMV_ASK_QUESTION_MAX + 1);
+	question[VMV_ASK_QUESTION_MAX + 1] = '\0';
+	ck_assert_int_eq(fetch(question, 0, 60000, &g), -EINVAL);
+	free(question);
+	for (int i = 0; i < VMV_ASK_FETCHED; i++) {
+		(void)snprintf(q, sizeof(q), "echo %d", i);
+		ck_assert_int_eq(fetch(q, 3600000, 60000, &g), 0);
+	}
+	ck_assert_int_eq(fetch("echo over", 0, 60000, &g), -EBUSY);
+	check_answer("echo asked", "asked"); /* has its own */
+	wait_got(&g, VMV_ASK_FETCHED);
+	/* what nobody waits for makes room */
+	ck_assert_int_eq(fetch("echo over", 0, 60000, &g), 0);
+	wait_got(&g, VMV_ASK_FETCHED + 1);
+	ck_assert_str_eq(g.text, "over");
+	for (int i = 0; i < VMV_ASK_WAITERS; i++)
+		ck_assert_int_eq(fetch("hang", 0, 60000, &g), 0);
+	r = fetch("hang", 0, 60000, &g);
+	ck_assert_int_eq(r, -EBUSY);
+	g.n = 0;
+	let_time_pass(60000);
+	wait_got(&g, VMV_ASK_WAITERS);
+}
+END_TEST
+
+START_TEST(long_answers_that_are_kept_have_a_bound)
+{
+	char path[2][32], question[2][128];
+
+	for (size_t i = 0; i < 2; i++) {
+		new_path(path[i]);
+		(void)snprintf(question[i], sizeof(question[i]), "heavy %s", path[i]);
+		ck_assert_int_gt(fetched(question[i], 3600000).result, 3000000);
+	}
+	/* the second took the place of the first, and the other way round */
+	ck_assert_int_gt(fetched(question[1], 3600000).result, 3000000);
+	ck_assert_int_eq(runs_of(path[1]), 1);
+	ck_assert_int_gt(fetched(question[0], 3600000).result, 3000000);
+	ck_assert_int_eq(runs_of(path[0]), 2);
+	ck_assert_int_gt(fetched(question[1], 3600000).result, 3000000);
+	ck_assert_int_eq(runs_of(path[1]), 2);
+	(void)unlink(path[0]);
+	(void)unlink(path[1]);
+}
+END_TEST
+
+START_TEST(an_agent_without_work_is_not_woken)
+{
+	const struct timeval a_while = { .tv_usec = 300000 };
+	struct got g = fetched("echo a", 100); /* is forgotten in between */
+
+	ck_assert_str_eq(g.text, "a");
+	ck_assert_int_eq(fetched("say error 13", 3600000).result, -EACCES);
+	check_answer("echo b", "b");
+	for (int i = 0; i < 20; i++)
+		turn();
+	n_looks = 0;
+	(void)event_base_loopexit(base, &a_while);
+	(void)event_base_dispatch(base);
+	ck_assert_uint_lt(n_looks, 30);
+	ck_assert_int_eq(fetch("hang", 0, 60000, &g), 0); /* nor one that waits */
+	turn();
+	n_looks = 0;
+	(void)event_base_loopexit(base, &a_while);
+	(void)event_base_dispatch(base);
+	ck_assert_uint_lt(n_looks, 30);
+	vmv_ask_pool_asker(pool)->forget(vmv_ask_pool_asker(pool), &g);
+}
+END_TEST
+
 int main(void)
 {
 	socklen_t len = sizeof(int);
@@ -828,6 +1508,30 @@ int main(void)
 	tcase_add_test(tc, a_worker_inherits_nothing_that_was_not_meant_for_it);
 	tcase_add_test(tc, freeing_does_not_wait_and_kills_what_hangs);
 	tcase_add_test(tc, it_goes_on_when_no_worker_can_be_had_for_a_while);
+	suite_add_tcase(s, tc);
+	tc = tcase_create("fetch");
+	tcase_set_timeout(tc, 120);
+	tcase_add_checked_fixture(tc, up, down);
+	tcase_add_test(tc, a_burst_of_the_same_wishes_is_one_run);
+	tcase_add_test(tc, an_answer_serves_as_long_as_it_is_young_enough);
+	tcase_add_test(tc, a_fetched_error_is_not_kept_for_long);
+	tcase_add_test(tc, parts_are_put_together_up_to_the_bound);
+	tcase_add_test(tc, a_fetch_whose_process_dies_is_an_error_and_run_again_after_a_pause);
+	tcase_add_test(tc, at_its_deadline_a_fetch_ends_with_its_children);
+	tcase_add_test(tc, what_a_process_leaves_behind_ends_with_it);
+	tcase_add_test(tc, the_deadline_of_a_fetch_needs_nobody_to_ask);
+	tcase_add_test(tc, each_waits_no_longer_than_it_said);
+	tcase_add_test(tc, what_is_asked_never_waits_for_what_is_fetched);
+	tcase_add_test(tc, what_is_fetched_never_waits_for_what_is_asked);
+	tcase_add_test(tc, one_kind_of_fetches_leaves_a_process_to_the_others);
+	tcase_add_loop_test(tc, what_began_late_ends_with_those_who_wait, 0, 2);
+	tcase_add_test(tc, who_is_forgotten_is_not_called);
+	tcase_add_test(tc, who_is_called_may_fetch);
+	tcase_add_test(tc, at_the_end_all_who_wait_are_told);
+	tcase_add_test(tc, a_fetch_without_the_program_has_the_reason);
+	tcase_add_test(tc, fetches_have_bounds_of_their_own);
+	tcase_add_test(tc, long_answers_that_are_kept_have_a_bound);
+	tcase_add_test(tc, an_agent_without_work_is_not_woken);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

@@ -1,4 +1,4 @@
-#include "agent/identity.h"
+#include "config/identity.h"
 
 #include "base/cleanup.h"
 #include "base/uuid.h"

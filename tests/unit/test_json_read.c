@@ -264,6 +264,111 @@ START_TEST(every_prefix_is_refused)
 }
 END_TEST
 
+/* -- escaped surrogates -------------------------------------------------------------------- */
+
+static size_t utf8_of(uint32_t cp, char ret[5])
+{
+	ret[0] = (char)(0xf0 | cp >> 18);
+	ret[1] = (char)(0x80 | (cp >> 12 & 0x3f));
+	ret[2] = (char)(0x80 | (cp >> 6 & 0x3f));
+	ret[3] = (char)(0x80 | (cp & 0x3f));
+	ret[4] = '\0';
+	return 4;
+}
+
+static void check_pair(uint32_t cp)
+{
+	unsigned high = 0xd800 + ((cp - 0x10000) >> 10), low = 0xdc00 + (cp & 0x3ff);
+	char text[96], expected[16], one[5];
+	struct json_object *obj;
+	size_t len;
+
+	(void)utf8_of(cp, one);
+	/* with upper and lower case digits, in a name and in a string, next to another one */
+	(void)snprintf(text, sizeof(text), "{\"\\u%04x\\u%04X\":\"\\u%04X\\u%04x\\u%04x\\u%04x\"}",
+		       high, low, high, low, high, low);
+	obj = parse(text);
+	(void)snprintf(expected, sizeof(expected), "%s%s", one, one);
+	ck_assert_msg(strcmp(vmv_json_text(vmv_json_get(obj, one), &len), expected) == 0,
+		      "U+%X is not read", cp);
+	json_object_put(obj);
+}
+
+/* json-c 0.16 has U+FFFD for some of them. What was signed would not be what is verified. */
+START_TEST(every_pair_is_one_character)
+{
+	for (uint32_t cp = 0x10000; cp <= 0x10ffff; cp++)
+		check_pair(cp);
+}
+END_TEST
+
+/* Of every surrogate that is alone, whatever stands around it. */
+START_TEST(every_half_is_a_replacement)
+{
+	static const char *const behind[] = { "", "x", "\\n", "\\u0041", "\xf0\x9d\xa0\x80" };
+	static const char *const shown[] = { "", "x", "\n", "A", "\xf0\x9d\xa0\x80" };
+	char text[64], expected[64];
+	struct json_object *obj;
+
+	for (unsigned unit = 0xd800; unit <= 0xdfff; unit++) {
+		for (size_t i = 0; i < VMV_COUNTOF(behind); i++) {
+			(void)snprintf(text, sizeof(text), "{\"a\":\"-\\u%04x%s\"}", unit,
+				       behind[i]);
+			(void)snprintf(expected, sizeof(expected), "-\xef\xbf\xbd%s", shown[i]);
+			obj = parse(text);
+			ck_assert_str_eq(vmv_json_str(obj, "a"), expected);
+			json_object_put(obj);
+		}
+	}
+}
+END_TEST
+
+static const struct {
+	const char *in, *out; /* of the member "a" */
+} pairs[] = {
+	/* a backslash that is escaped begins no escape */
+	{ "\\\\ud835\\udc00", "\\ud835\xef\xbf\xbd" },
+	{ "\\\\ud835\\\\udc00", "\\ud835\\udc00" },
+	{ "\\\\\\ud836\\udc00", "\\\xf0\x9d\xa0\x80" },
+	{ "\\\\\\\\ud836\\udc00", "\\\\ud836\xef\xbf\xbd" },
+	{ "\\ud836\\\\udc00", "\xef\xbf\xbd\\udc00" },
+	{ "\\\"\\ud836\\udc00\\\"", "\"\xf0\x9d\xa0\x80\"" },
+	/* three in a row, and at either end */
+	{ "\\ud836\\udc00\\udc00", "\xf0\x9d\xa0\x80\xef\xbf\xbd" },
+	{ "\\ud836\\ud836\\udc00", "\xef\xbf\xbd\xf0\x9d\xa0\x80" },
+	{ "\\udc00\\ud836\\udc00", "\xef\xbf\xbd\xf0\x9d\xa0\x80" },
+	{ "x\\ud836\\udc00", "x\xf0\x9d\xa0\x80" },
+	{ "\\ud836\\udc00x", "\xf0\x9d\xa0\x80x" },
+	/* no surrogates, though they begin like some */
+	{ "\\ud7ff\\ue000", "\xed\x9f\xbf\xee\x80\x80" },
+	{ "\\ud836udc00", "\xef\xbf\xbdudc00" },
+	{ "\\ud836\\u00e9", "\xef\xbf\xbd\xc3\xa9" },
+};
+
+START_TEST(backslashes_before_pairs_are_counted)
+{
+	struct json_object *obj;
+	char text[128];
+
+	(void)snprintf(text, sizeof(text), "{\"a\":\"%s\"}", pairs[_i].in);
+	obj = parse(text);
+	ck_assert_str_eq(vmv_json_str(obj, "a"), pairs[_i].out);
+	json_object_put(obj);
+}
+END_TEST
+
+static const char *const bad_pairs[] = {
+	"{\"a\":\"\\ud836\\udc0\"}", "{\"a\":\"\\ud836\\udcg0\"}", "{\"a\":\"\\ud83\"}",
+	"{\"a\":\"\\ud836\\\"}",     "{\"a\":\"\\ud836\\",	   "{\"a\":\\ud836\\udc00}",
+	"{\"a\":\"\\ud836\\u\"}",    "{\"a\":\"\\ud836\\udc00",	   "{\\ud836\\udc00:1}",
+};
+
+START_TEST(malformed_pairs_are_refused)
+{
+	refuse_len(bad_pairs[_i], strlen(bad_pairs[_i]));
+}
+END_TEST
+
 /* -- bounds ---------------------------------------------------------------------------------- */
 
 /* {"a":{"a":...[[[ ... ]]] ... }} with so many brackets in all. */
@@ -494,6 +599,10 @@ int main(void)
 	tcase_add_test(tc, a_raw_nul_is_refused);
 	tcase_add_test(tc, length_is_what_counts_and_not_a_terminator);
 	tcase_add_test(tc, every_prefix_is_refused);
+	tcase_add_test(tc, every_pair_is_one_character);
+	tcase_add_test(tc, every_half_is_a_replacement);
+	tcase_add_loop_test(tc, backslashes_before_pairs_are_counted, 0, (int)VMV_COUNTOF(pairs));
+	tcase_add_loop_test(tc, malformed_pairs_are_refused, 0, (int)VMV_COUNTOF(bad_pairs));
 	tcase_add_test(tc, nesting_up_to_32);
 	tcase_add_test(tc, members_up_to_65536);
 	tcase_add_test(tc, names_count_as_members);

@@ -22,7 +22,7 @@ static struct vmv_buf text;
 
 #ifdef HAVE_LIBSYSTEMD
 
-#include "helper/bus.h"
+#include "exec/bus.h"
 
 #include <fcntl.h>
 #include <poll.h>

@@ -1,0 +1,417 @@
+#include "agent/executor.h"
+#include "agent/session_impl.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "commands/judge.h"
+#include "commands/request.h"
+#include "proto/json_copy.h"
+#include "proto/json_read.h"
+#include "proto/json_write.h"
+#include "reports/response.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DELIVERED_MS 30000 /* a completion that was written so long ago has arrived */
+
+/* -- the executor's side of a session -----------------------------------------------------------
+ */
+
+/* What it may add to the capabilities of a handshake, in their order there. */
+static const char *const known[] = { "unsafe_commands", "streaming", "files", "signed_v1",
+				     "signed_v2" };
+
+const char *const *vmv_session_capabilities(struct vmv_session *s)
+{
+	size_t n = 0;
+
+	s->capabilities[n++] = "metrics";
+	s->capabilities[n++] = "safe_commands";
+	for (size_t i = 0; i < VMV_COUNTOF(known); i++)
+		if (s->executor.capabilities & (1u << i))
+			s->capabilities[n++] = known[i];
+	s->capabilities[n] = NULL;
+	return s->capabilities;
+}
+
+bool vmv_session_can_run_scripts(const struct vmv_session *s)
+{
+	return (s->executor.capabilities & 1u) != 0;
+}
+
+static void take_capabilities(struct vmv_session_executor *x, struct json_object *list)
+{
+	size_t n = json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+
+	for (size_t k = 0; k < n; k++) {
+		const char *name = json_object_get_string(json_object_array_get_idx(list, k));
+
+		for (size_t i = 0; name && i < VMV_COUNTOF(known); i++)
+			if (strcmp(known[i], name) == 0)
+				x->capabilities |= 1u << i;
+	}
+}
+
+/* False: not what it should be. */
+static bool take_opened(struct vmv_session *s, struct json_object *m, char id[VMV_UUID_SIZE])
+{
+	struct vmv_session_executor x = { .is_there = true };
+	const char *session = vmv_json_str(m, "session"), *level = vmv_json_str(m, "level");
+	const char *vm_id = vmv_json_str(m, "vm_id");
+
+	if (!session || strlen(session) != VMV_UUID_SIZE - 1 || !level)
+		return false;
+	for (x.level = VMV_MONITOR; x.level < VMV_FULL; x.level++)
+		if (strcmp(vmv_level_name(x.level), level) == 0)
+			break;
+	x.can_verify = json_object_get_boolean(vmv_json_get(m, "can_verify"));
+	take_capabilities(&x, vmv_json_get(m, "capabilities"));
+	if (vm_id && strcmp(vm_id, s->env->vm_id) != 0)
+		vmv_log(VMV_LOG_WARNING, VMV_SESSION_SUBSYS,
+			"the executor knows this guest as '%s': what is signed for '%s' will be "
+			"refused",
+			vm_id, s->env->vm_id);
+	s->executor = x;
+	memcpy(id, session, VMV_UUID_SIZE);
+	return true;
+}
+
+static void on_opened(void *arg, uint64_t ref, enum vmv_executor_news news, struct json_object *m)
+{
+	struct vmv_session *s = arg;
+	char id[VMV_UUID_SIZE];
+
+	(void)ref;
+	if (news == VMV_EXECUTOR_ANSWER && take_opened(s, m, id)) {
+		if (s->is_opening)
+			vmv_session_begin(s, id);
+		else if (s->is_attached && !s->requests) /* it came late, and nobody waits */
+			vmv_session_restart(s, id);
+		else
+			s->executor = (struct vmv_session_executor){ .is_there = false };
+		return;
+	}
+	if (s->is_opening)
+		vmv_session_begin(s, NULL);
+}
+
+void vmv_session_open_executor(struct vmv_session *s)
+{
+	s->executor = (struct vmv_session_executor){ .is_there = false };
+	vmv_executor_forget(s->env->executor, s);
+	s->is_opening = true;
+	if (vmv_executor_open(s->env->executor, vmv_session_name(s), on_opened, s) < 0)
+		vmv_session_begin(s, NULL);
+}
+
+void vmv_session_close_executor(struct vmv_session *s)
+{
+	vmv_executor_forget(s->env->executor, s);
+	if (s->executor.is_there)
+		vmv_executor_close(s->env->executor, vmv_session_name(s), s->id);
+	s->executor = (struct vmv_session_executor){ .is_there = false };
+	s->n_streamed = s->n_completions = 0;
+	(void)event_del(s->delivered);
+}
+
+/* -- lines of the executor ----------------------------------------------------------------------
+ */
+
+/* It writes what goes on the wire; a line end in it would be two lines. */
+static const char *wire_line(struct json_object *m, size_t *len)
+{
+	const char *line = vmv_json_text(vmv_json_get(m, "line"), len);
+
+	for (size_t i = 0; line && i < *len; i++)
+		if ((unsigned char)line[i] < 0x20 || (unsigned char)line[i] >= 0x7f)
+			return NULL;
+	return line;
+}
+
+/* How much of what was streamed still waits is told to the executor, which slows its job down. */
+static void note_streamed(struct vmv_session *s, uint64_t ref, size_t bytes)
+{
+	struct vmv_streamed *last = s->n_streamed > 0 ? &s->streamed[s->n_streamed - 1] : NULL;
+
+	if (last && (last->ref == ref || s->n_streamed == VMV_COUNTOF(s->streamed)))
+		last->bytes += bytes; /* all full: some is taken for another's, in the end all is */
+	else
+		s->streamed[s->n_streamed++] = (struct vmv_streamed){ ref, bytes };
+}
+
+static void take_streamed(struct vmv_session *s)
+{
+	size_t queued = vmv_outq_class_bytes(vmv_channel_queue(s->channel), VMV_CLASS_STREAM);
+	size_t known_bytes = 0, gone, done = 0;
+
+	for (size_t i = 0; i < s->n_streamed; i++)
+		known_bytes += s->streamed[i].bytes;
+	gone = known_bytes > queued ? known_bytes - queued : 0;
+	while (gone > 0 && done < s->n_streamed) {
+		struct vmv_streamed *first = &s->streamed[done];
+		size_t n = first->bytes < gone ? first->bytes : gone;
+
+		vmv_executor_taken(s->env->executor, first->ref, n);
+		first->bytes -= n;
+		gone -= n;
+		if (first->bytes > 0)
+			break;
+		done++;
+	}
+	memmove(s->streamed, s->streamed + done, (s->n_streamed - done) * sizeof(s->streamed[0]));
+	s->n_streamed -= done;
+}
+
+static void on_submitted(void *arg, uint64_t ref, enum vmv_executor_news news,
+			 struct json_object *m)
+{
+	static const struct vmv_err lost = { VMV_E_IO, 0, "executor went away" };
+	struct vmv_request *req = arg;
+	struct vmv_session *s = req->session;
+	size_t len = 0;
+	const char *line = m ? wire_line(m, &len) : NULL;
+
+	if (news == VMV_EXECUTOR_LOST || (news == VMV_EXECUTOR_ANSWER && !line)) {
+		vmv_request_fail(req, &lost);
+		return;
+	}
+	if (news == VMV_EXECUTOR_MORE) {
+		if (line && req->epoch == s->epoch &&
+		    vmv_channel_send(s->channel, VMV_CLASS_STREAM, 0, line, len) == 0)
+			note_streamed(s, ref, len + 1);
+		return;
+	}
+	if (json_object_get_boolean(vmv_json_get(m, "vouched")) || vmv_session_may_refuse(s))
+		vmv_session_pass_answer(s, req, line, len);
+	else
+		vmv_session_pass_answer(s, req, NULL, 0);
+}
+
+bool vmv_session_submit(struct vmv_session *s, struct vmv_request *req)
+{
+	return vmv_executor_submit(s->env->executor, vmv_session_name(s), s->id, s->line,
+				   s->line_len, on_submitted, req) > 0;
+}
+
+/* Scripts have no id: what becomes of them are completions. */
+static void on_scripts(void *arg, uint64_t ref, enum vmv_executor_news news, struct json_object *m)
+{
+	(void)arg;
+	(void)ref;
+	(void)news;
+	(void)m;
+}
+
+bool vmv_session_submit_scripts(struct vmv_session *s)
+{
+	return s->executor.is_there && s->line &&
+	       vmv_executor_submit(s->env->executor, vmv_session_name(s), s->id, s->line,
+				   s->line_len, on_scripts, s) > 0;
+}
+
+/* -- verifying what the agent does --------------------------------------------------------------
+ */
+
+static void on_verdict(void *arg, uint64_t ref, enum vmv_executor_news news, struct json_object *m)
+{
+	static const struct vmv_err lost = { VMV_E_IO, 0, "executor went away" };
+	struct vmv_request *req = arg;
+	struct vmv_session *s = req->session;
+	const char *code = m ? vmv_json_str(m, "error_code") : NULL;
+	const char *text = m ? vmv_json_str(m, "error") : NULL;
+	struct vmv_err err;
+	struct vmv_jw data;
+
+	(void)ref;
+	if (news != VMV_EXECUTOR_ANSWER) {
+		vmv_request_fail(req, &lost);
+	} else if (!code) {
+		vmv_session_run_request(s, req);
+	} else if (!json_object_get_boolean(vmv_json_get(m, "vouched")) &&
+		   !vmv_session_may_refuse(s)) {
+		vmv_session_pass_answer(s, req, NULL, 0);
+	} else {
+		(void)vmv_fail(&err, vmv_error_of(code), 0, "%s", text ? text : code);
+		vmv_jw_init(&data, VMV_LINE_OUT_MAX);
+		vmv_jw_copy(&data, NULL, vmv_json_get(m, "data"));
+		(void)vmv_buf_add(&data.buf, "", 1);
+		vmv_session_refuse(s, req, &err, data.error ? NULL : data.buf.data);
+		vmv_jw_free(&data);
+	}
+}
+
+bool vmv_session_verify(struct vmv_session *s, struct vmv_request *req)
+{
+	return vmv_executor_verify(s->env->executor, vmv_session_name(s), s->id, s->line,
+				   s->line_len, on_verdict, req) > 0;
+}
+
+/* A message without an answer, under [policy] require_signature. */
+struct waiting {
+	struct vmv_session *session;
+	struct json_object *message; /* owned */
+	uint64_t epoch;
+	void (*handle)(struct vmv_session *s, struct json_object *message);
+};
+
+static void on_message_verdict(void *arg, uint64_t ref, enum vmv_executor_news news,
+			       struct json_object *m)
+{
+	struct waiting *w = arg;
+	struct vmv_session *s = w->session;
+
+	(void)ref;
+	if (news == VMV_EXECUTOR_ANSWER && !vmv_json_str(m, "error_code") && w->epoch == s->epoch)
+		w->handle(s, w->message);
+	else
+		s->stats.ignored++;
+	json_object_put(w->message);
+	free(w);
+}
+
+void vmv_session_verify_message(struct vmv_session *s, struct json_object *message,
+				void (*handle)(struct vmv_session *, struct json_object *))
+{
+	struct waiting *w = s->executor.is_there && s->line ? calloc(1, sizeof(*w)) : NULL;
+
+	if (!w) {
+		s->stats.ignored++;
+		return;
+	}
+	*w = (struct waiting){ s, json_object_get(message), s->epoch, handle };
+	if (vmv_executor_verify(s->env->executor, vmv_session_name(s), s->id, s->line, s->line_len,
+				on_message_verdict, w) <= 0) {
+		s->stats.ignored++;
+		json_object_put(w->message);
+		free(w);
+	}
+}
+
+/* -- JobStatus, JobCancel -----------------------------------------------------------------------
+ */
+
+static void on_jobs(void *arg, uint64_t ref, enum vmv_executor_news news, struct json_object *m)
+{
+	static const struct vmv_err lost = { VMV_E_IO, 0, "executor went away" };
+	struct vmv_request *req = arg;
+	const char *code = m ? vmv_json_str(m, "error_code") : NULL;
+	const char *text = m ? vmv_json_str(m, "error") : NULL;
+	struct json_object *data = m ? vmv_json_get(m, "data") : NULL;
+	struct vmv_err err;
+
+	(void)ref;
+	if (news != VMV_EXECUTOR_ANSWER || (!code && !data)) {
+		req->jobs_cb(req, &lost, NULL, 0);
+	} else if (code) {
+		(void)vmv_fail(&err, vmv_error_of(code), 0, "%s", text ? text : code);
+		req->jobs_cb(req, &err, NULL, 0);
+	} else {
+		struct vmv_jw w;
+
+		vmv_jw_init(&w, VMV_RESPONSE_MAX);
+		vmv_jw_copy(&w, NULL, data);
+		if (vmv_jw_finish(&w) == 0)
+			req->jobs_cb(req, NULL, w.buf.data, w.buf.len);
+		else
+			req->jobs_cb(req, &lost, NULL, 0);
+		vmv_jw_free(&w);
+	}
+}
+
+int vmv_session_jobs_of(struct vmv_request *req, const char *op, const char *job, vmv_jobs_cb *cb)
+{
+	const struct vmv_session *s = req->session;
+
+	req->jobs_cb = cb;
+	if (!s->executor.is_there)
+		return -ENOTCONN;
+	return vmv_executor_job(s->env->executor, op, job, on_jobs, req) > 0 ? 0 : -ENOTCONN;
+}
+
+/* -- completions --------------------------------------------------------------------------------
+ */
+
+void vmv_session_completion(struct vmv_session *s, struct json_object *m)
+{
+	const char *id = vmv_json_str(m, "execution_id");
+	size_t len = 0;
+	const char *line = wire_line(m, &len);
+	struct vmv_completion *c = &s->completions[s->n_completions];
+
+	if (!line || !s->is_attached ||
+	    vmv_channel_send(s->channel, VMV_CLASS_NOTICE, 0, line, len) < 0)
+		return; /* the executor tells it again in the next session */
+	if (!id || strlen(id) >= sizeof(c->id) || s->n_completions == VMV_COUNTOF(s->completions))
+		return; /* likewise */
+	(void)snprintf(c->id, sizeof(c->id), "%s", id);
+	c->written_ms = 0;
+	s->n_completions++;
+}
+
+static void arm_delivered(struct vmv_session *s)
+{
+	uint64_t due = UINT64_MAX, now = vmv_session_now_ms(s);
+
+	for (size_t i = 0; i < s->n_completions; i++)
+		if (s->completions[i].written_ms &&
+		    s->completions[i].written_ms + DELIVERED_MS < due)
+			due = s->completions[i].written_ms + DELIVERED_MS;
+	if (due != UINT64_MAX)
+		vmv_session_timer(s->delivered, due > now ? due - now : 0);
+}
+
+/* A host that knows section 6 acknowledges by itself. */
+void vmv_session_on_delivered(evutil_socket_t fd, short what, void *arg)
+{
+	struct vmv_session *s = arg;
+	uint64_t now = vmv_session_now_ms(s);
+
+	(void)fd;
+	(void)what;
+	for (size_t i = s->n_completions; i-- > 0;) {
+		struct vmv_completion *c = &s->completions[i];
+
+		if (!c->written_ms || now < c->written_ms + DELIVERED_MS || s->is_vmvitals)
+			continue;
+		vmv_executor_delivered(s->env->executor, c->id);
+		*c = s->completions[--s->n_completions];
+	}
+	if (!s->is_vmvitals)
+		arm_delivered(s);
+}
+
+void vmv_session_acknowledge_scripts(struct vmv_session *s, struct json_object *ids)
+{
+	size_t n = json_object_is_type(ids, json_type_array) ? json_object_array_length(ids) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *id = json_object_array_get_idx(ids, i);
+
+		if (json_object_is_type(id, json_type_string))
+			vmv_executor_delivered(s->env->executor, json_object_get_string(id));
+	}
+}
+
+/* Some of the queue has been written. */
+void vmv_session_on_written(void *arg)
+{
+	struct vmv_session *s = arg;
+	bool is_changed = false;
+
+	if (s->n_streamed > 0)
+		take_streamed(s);
+	if (s->n_completions == 0 ||
+	    vmv_outq_class_bytes(vmv_channel_queue(s->channel), VMV_CLASS_NOTICE) > 0)
+		return;
+	for (size_t i = 0; i < s->n_completions; i++) {
+		if (s->completions[i].written_ms)
+			continue;
+		s->completions[i].written_ms = vmv_session_now_ms(s);
+		is_changed = true;
+	}
+	if (is_changed)
+		arm_delivered(s);
+}

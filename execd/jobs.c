@@ -1,0 +1,503 @@
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "execd/jobs_impl.h"
+#include "proto/json_read.h"
+#include "proto/json_write.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#define SUBSYS "jobs"
+
+/* A host gives up after so much of its time: TERM comes margin before it, KILL half of that. */
+#define MARGIN_MIN_MS 200
+#define MARGIN_MAX_MS 2000
+#define ANSWER_MS     50 /* before the host gives up, at the latest */
+
+static uint64_t now_ms(const struct vmv_jobs *js)
+{
+	return vmv_execd_now_ms(js->execd);
+}
+
+/* -- entries ------------------------------------------------------------------------------------
+ */
+
+static void entry_free(struct entry *e)
+{
+	vmv_job_free(e->job);
+	if (e->turn)
+		event_free(e->turn);
+	json_object_put(e->message);
+	free(e->payload);
+	free(e->response);
+	free(e);
+}
+
+static void drop_entry(struct vmv_jobs *js, struct entry *e)
+{
+	struct entry **at = &js->first;
+
+	while (*at != e)
+		at = &(*at)->next;
+	*at = e->next;
+	if (!e->next)
+		js->last = at;
+	entry_free(e);
+}
+
+static bool is_over(const struct entry *e)
+{
+	return e->state > JOB_RUNNING;
+}
+
+/* What is over is kept for JobStatus: so many, so long, so much. */
+static void forget_old(struct vmv_jobs *js)
+{
+	uint64_t now = now_ms(js);
+	size_t bytes = 0;
+
+	for (struct entry *e = js->first; e; e = e->next)
+		bytes += is_over(e) ? e->response_len : 0;
+	for (struct entry *e = js->first, *next; e; e = next) {
+		next = e->next;
+		if (!is_over(e) || e->job ||
+		    (js->n_finished <= VMV_JOBS_KEPT && bytes <= VMV_JOBS_KEPT_BYTES &&
+		     now - e->ended_ms < VMV_JOBS_KEPT_MS))
+			continue;
+		bytes -= e->response_len;
+		js->n_finished--;
+		drop_entry(js, e);
+	}
+}
+
+/* -- begin --------------------------------------------------------------------------------------
+ */
+
+static bool has_flag(const struct entry *e, unsigned flag)
+{
+	return (e->command->flags & flag) != 0;
+}
+
+static void set_deadlines(const struct entry *e, struct vmv_job_spec *spec)
+{
+	uint64_t total = e->end_ms - e->began_ms, margin = total / 10;
+	uint64_t hard = e->jobs->execd->config->hard_limit_s * 1000;
+
+	if (margin < MARGIN_MIN_MS)
+		margin = MARGIN_MIN_MS;
+	if (margin > MARGIN_MAX_MS)
+		margin = MARGIN_MAX_MS;
+	if (has_flag(e, VMV_COMMAND_FINISHES)) {
+		spec->late_at_ms = e->end_ms - margin;
+		spec->term_at_ms = e->began_ms + (hard > total ? hard : total);
+		spec->kill_at_ms = spec->term_at_ms + VMV_CANCEL_KILL_MS;
+		return;
+	}
+	spec->term_at_ms = e->end_ms - margin;
+	spec->kill_at_ms = e->end_ms - margin / 2;
+	spec->late_at_ms = e->script ? VMV_JOB_NEVER : e->end_ms - ANSWER_MS;
+}
+
+static int start(struct entry *e, struct vmv_err *err)
+{
+	static const struct vmv_job_calls calls = {
+		.output = vmv_jobs_on_output,
+		.late = vmv_jobs_on_late,
+		.ended = vmv_jobs_on_ended,
+	};
+	struct vmv_execd *x = e->jobs->execd;
+	struct vmv_job_spec spec = {
+		.program = x->options->job,
+		.output_max = x->config->output_max_kib * VMV_KIB,
+		.is_streamed = e->is_streamed,
+		.stream_max = x->config->stream_max_mib * VMV_MIB,
+	};
+	char group[32];
+	struct vmv_jw w;
+	int r;
+
+	(void)snprintf(group, sizeof(group), "%d-%u", (int)getpid(), e->number);
+	if (has_flag(e, VMV_COMMAND_SCOPE))
+		spec.group = group;
+	set_deadlines(e, &spec);
+	vmv_jw_init(&w, VMV_LINK_LINE_MAX);
+	r = vmv_jobs_describe(e,
+			      has_flag(e, VMV_COMMAND_FINISHES) ? VMV_JOB_NEVER : spec.term_at_ms,
+			      spec.group, &w);
+	if (r < 0) {
+		vmv_jw_free(&w);
+		return vmv_fail(err, VMV_E_IO, -r, "the job's description: %s", strerror(-r));
+	}
+	spec.description = w.buf.data;
+	spec.description_len = w.buf.len;
+	vmv_records_add(e->jobs, e, spec.group);
+	r = vmv_job_start(&e->job, x->base, x->clock, &spec, &calls, e, err);
+	if (r < 0)
+		vmv_records_remove(e->jobs, e->number);
+	vmv_jw_free(&w);
+	return r;
+}
+
+static void leave_queue(struct entry *e)
+{
+	if (e->turn)
+		event_free(e->turn);
+	e->turn = NULL;
+	e->jobs->n_queued--;
+}
+
+static void begin(struct entry *e)
+{
+	struct vmv_jobs *js = e->jobs;
+	struct vmv_err err = { 0 };
+
+	leave_queue(e);
+	e->state = JOB_RUNNING;
+	e->started_real_ms = vmv_real_ms(js->execd->clock);
+	js->n_running++;
+	if (has_flag(e, VMV_COMMAND_SERIAL))
+		js->is_serial_running = true;
+	if (start(e, &err) < 0) {
+		vmv_jobs_refuse(e, &err);
+		vmv_jobs_over(e, JOB_FINISHED);
+	}
+	free(e->payload);
+	e->payload = NULL;
+}
+
+static bool may_begin(const struct entry *e)
+{
+	const struct vmv_jobs *js = e->jobs;
+
+	return !js->is_stopping && js->n_running < js->execd->config->exec_jobs &&
+	       !(has_flag(e, VMV_COMMAND_SERIAL) && js->is_serial_running);
+}
+
+void vmv_jobs_start_next(struct vmv_jobs *js)
+{
+	for (struct entry *e = js->first, *next; e; e = next) {
+		next = e->next;
+		if (e->state == JOB_QUEUED && may_begin(e))
+			begin(e);
+	}
+	vmv_execd_busy(js->execd);
+}
+
+void vmv_jobs_over(struct entry *e, enum job_state state)
+{
+	struct vmv_jobs *js = e->jobs;
+
+	if (e->state == JOB_RUNNING) {
+		js->n_running--;
+		if (has_flag(e, VMV_COMMAND_SERIAL))
+			js->is_serial_running = false;
+		vmv_records_remove(js, e->number);
+	} else if (e->state == JOB_QUEUED) {
+		leave_queue(e);
+	}
+	e->state = state;
+	e->ended_ms = now_ms(js);
+	js->n_finished++;
+	vmv_job_free(e->job);
+	e->job = NULL;
+	json_object_put(e->message);
+	e->message = NULL;
+	forget_old(js);
+}
+
+/* -- taking in ----------------------------------------------------------------------------------
+ */
+
+static void on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	struct entry *e = arg;
+	struct vmv_err err;
+
+	(void)fd;
+	(void)what;
+	(void)vmv_fail(&err, VMV_E_BUSY, EBUSY, "its turn did not come in time");
+	vmv_jobs_refuse(e, &err);
+	vmv_jobs_over(e, JOB_FINISHED);
+}
+
+/* Members that stand beside 'timeout' (PROTOCOL.md 6.7). */
+static void take_manner(struct entry *e, struct json_object *message)
+{
+	const char *word = vmv_json_str(message, "on_disconnect");
+
+	e->is_streamed = has_flag(e, VMV_COMMAND_CHILD) &&
+			 json_object_get_boolean(vmv_json_get(message, "stream"));
+	e->is_binary = e->is_streamed && json_object_get_boolean(vmv_json_get(message, "binary"));
+	e->ends_with_session = word ? strcasecmp(word, "cancel") == 0 : e->is_streamed;
+	if (has_flag(e, VMV_COMMAND_FINISHES))
+		e->ends_with_session = false;
+}
+
+static struct entry *entry_new(struct vmv_jobs *js, const struct vmv_command *c, const char *id,
+			       uint32_t timeout_s)
+{
+	struct entry *e = calloc(1, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	e->jobs = js;
+	e->command = c;
+	(void)snprintf(e->id, sizeof(e->id), "%s", id);
+	e->began_ms = now_ms(js);
+	e->end_ms = e->began_ms + (uint64_t)timeout_s * 1000;
+	e->number = ++js->number;
+	e->state = JOB_QUEUED;
+	return e;
+}
+
+static void enqueue(struct vmv_jobs *js, struct entry *e)
+{
+	*js->last = e;
+	js->last = &e->next;
+	js->n_queued++;
+}
+
+/* Its answer must be out before the host gives up. */
+static int arm_turn(struct entry *e)
+{
+	uint64_t ms = e->end_ms - e->began_ms - ANSWER_MS;
+	struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
+			      .tv_usec = (suseconds_t)(ms % 1000) * 1000 };
+
+	e->turn = event_new(e->jobs->execd->base, -1, 0, on_turn, e);
+	return e->turn && event_add(e->turn, &tv) == 0 ? 0 : -ENOMEM;
+}
+
+static bool is_known(const struct vmv_jobs *js, const char *id)
+{
+	for (const struct entry *e = js->first; e; e = e->next)
+		if (!is_over(e) && strcmp(e->id, id) == 0)
+			return true;
+	return false;
+}
+
+void vmv_jobs_add(struct vmv_jobs *js, const struct vmv_return *to, const struct vmv_command *c,
+		  struct json_object *message, const char *payload, size_t len, const char *key)
+{
+	const char *id = vmv_command_id(message);
+	struct entry *e;
+	struct vmv_err err;
+
+	if (is_known(js, id)) { /* the one answer serves both */
+		vmv_log(VMV_LOG_NOTICE, SUBSYS, "%s: a job of that id runs; dropped", id);
+		return;
+	}
+	e = entry_new(js, c, id, vmv_command_timeout_s(c, message));
+	if (e)
+		e->payload = malloc(len + 1);
+	if (!e || !e->payload) {
+		free(e);
+		vmv_log(VMV_LOG_ERROR, SUBSYS, "out of memory: a command is dropped");
+		return;
+	}
+	memcpy(e->payload, payload, len);
+	e->payload[len] = '\0';
+	e->payload_len = len;
+	e->message = json_object_get(message);
+	e->to = *to;
+	(void)snprintf(e->key, sizeof(e->key), "%s", key ? key : "");
+	take_manner(e, message);
+	enqueue(js, e);
+	if (js->is_stopping)
+		(void)vmv_fail(&err, VMV_E_BUSY, EBUSY, "the executor stops");
+	else if (vmv_execd_is_frozen(js->execd) && !has_flag(e, VMV_COMMAND_FROZEN))
+		(void)vmv_fail(&err, VMV_E_BUSY, EBUSY, "filesystems are frozen");
+	else if (js->n_queued > VMV_JOBS_QUEUED)
+		(void)vmv_fail(&err, VMV_E_BUSY, EBUSY, "too many jobs wait; ask again later");
+	else if (arm_turn(e) < 0)
+		(void)vmv_fail(&err, VMV_E_IO, ENOMEM, "out of memory");
+	else {
+		vmv_jobs_start_next(js);
+		return;
+	}
+	vmv_jobs_refuse(e, &err);
+	vmv_jobs_over(e, JOB_FINISHED);
+}
+
+int vmv_jobs_run_script(struct vmv_jobs *js, const struct vmv_jobs_script *s, struct vmv_err *err)
+{
+	struct entry *e = entry_new(js, &vmv_raw_command, s->id, s->timeout_s);
+	int r;
+
+	if (!e)
+		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
+	e->script_copy = *s;
+	e->script = &e->script_copy;
+	enqueue(js, e);
+	e->jobs->n_queued--;
+	e->state = JOB_RUNNING;
+	e->started_real_ms = vmv_real_ms(js->execd->clock);
+	js->n_running++;
+	r = start(e, err);
+	if (r < 0) {
+		e->script = NULL;
+		vmv_jobs_over(e, JOB_FINISHED);
+	}
+	return r;
+}
+
+/* -- ends of others -----------------------------------------------------------------------------
+ */
+
+static void end_with_session(struct entry *e)
+{
+	struct vmv_err err;
+
+	if (!e->ends_with_session)
+		return;
+	if (e->state == JOB_RUNNING && e->job) {
+		vmv_job_cancel(e->job);
+	} else if (e->state == JOB_QUEUED) {
+		(void)vmv_fail(&err, VMV_E_CANCELLED, ECANCELED, "cancelled");
+		vmv_jobs_refuse(e, &err);
+		vmv_jobs_over(e, JOB_CANCELLED);
+	}
+}
+
+void vmv_jobs_session_ended(struct vmv_jobs *js, const char *channel, const char *session)
+{
+	for (struct entry *e = js->first, *next; e; e = next) {
+		next = e->next;
+		if (is_over(e) || strcmp(e->to.channel, channel) != 0 ||
+		    strcmp(e->to.session, session) != 0)
+			continue;
+		e->to.peer = NULL; /* nobody is told any more */
+		if (e->job)
+			vmv_job_pause(e->job, false);
+		end_with_session(e);
+	}
+}
+
+void vmv_jobs_peer_gone(struct vmv_jobs *js, const struct vmv_peer *p)
+{
+	for (struct entry *e = js->first, *next; e; e = next) {
+		next = e->next;
+		if (e->to.peer != p)
+			continue;
+		e->to.peer = NULL;
+		if (is_over(e))
+			continue;
+		if (e->job)
+			vmv_job_pause(e->job, false);
+		end_with_session(e);
+	}
+}
+
+/* -- what follows an answer ---------------------------------------------------------------------
+ */
+
+static void on_after_ended(void *arg, const struct vmv_job_end *end)
+{
+	struct vmv_jobs *js = arg;
+
+	if (end->exit_code != 0)
+		vmv_log(VMV_LOG_ERROR, SUBSYS, "%s failed: exit code %d",
+			js->after.is_reboot ? "reboot" : "power-off", end->exit_code);
+	vmv_job_free(js->after.job);
+	js->after.job = NULL;
+	js->after.is_set = false;
+}
+
+static void on_after(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct vmv_job_calls calls = { .ended = on_after_ended };
+	struct vmv_jobs *js = arg;
+	uint64_t now = now_ms(js);
+	char text[96];
+	struct vmv_job_spec spec = {
+		.program = js->execd->options->job,
+		.description = text,
+		.term_at_ms = now + 60000,
+		.kill_at_ms = now + 65000,
+		.late_at_ms = VMV_JOB_NEVER,
+		.output_max = VMV_KIB,
+	};
+	struct vmv_err err = { 0 };
+
+	(void)fd;
+	(void)what;
+	spec.description_len = (size_t)snprintf(
+		text, sizeof(text), "{\"kind\":\"after\",\"after\":\"%s\",\"forced\":%s}",
+		js->after.is_reboot ? "reboot" : "poweroff",
+		js->after.is_forced ? "true" : "false");
+	vmv_log(VMV_LOG_NOTICE, SUBSYS, "%s, as a host asked for",
+		js->after.is_reboot ? "rebooting" : "powering off");
+	if (vmv_job_start(&js->after.job, js->execd->base, js->execd->clock, &spec, &calls, js,
+			  &err) < 0) {
+		vmv_log(VMV_LOG_ERROR, SUBSYS, "%s", err.msg);
+		js->after.is_set = false;
+	}
+}
+
+/* -- life ---------------------------------------------------------------------------------------
+ */
+
+int vmv_jobs_new(struct vmv_jobs **ret, struct vmv_execd *x, struct vmv_err *err)
+{
+	struct vmv_jobs *js = calloc(1, sizeof(*js));
+	int r;
+
+	if (!js)
+		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
+	js->execd = x;
+	js->last = &js->first;
+	js->records = -1;
+	js->after.timer = event_new(x->base, -1, 0, on_after, js);
+	if (!js->after.timer) {
+		vmv_jobs_free(js);
+		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
+	}
+	r = vmv_records_open(js, err);
+	if (r < 0) {
+		vmv_jobs_free(js);
+		return r;
+	}
+	*ret = js;
+	return 0;
+}
+
+void vmv_jobs_free(struct vmv_jobs *js)
+{
+	if (!js)
+		return;
+	for (struct entry *e; (e = js->first);) {
+		js->first = e->next;
+		entry_free(e);
+	}
+	vmv_job_free(js->after.job);
+	if (js->after.timer)
+		event_free(js->after.timer);
+	vmv_closep(&js->records);
+	free(js);
+}
+
+bool vmv_jobs_is_busy(const struct vmv_jobs *js)
+{
+	return js->n_running > 0 || js->n_queued > 0 || js->after.is_set;
+}
+
+void vmv_jobs_interrupt(struct vmv_jobs *js)
+{
+	struct vmv_err err;
+
+	js->is_stopping = true;
+	(void)vmv_fail(&err, VMV_E_IO, 0, "interrupted: the executor stops");
+	for (struct entry *e = js->first, *next; e; e = next) {
+		next = e->next;
+		if (is_over(e) || e->script)
+			continue;
+		vmv_jobs_refuse(e, &err);
+		if (e->state == JOB_QUEUED)
+			vmv_jobs_over(e, JOB_INTERRUPTED);
+	}
+}

@@ -1,0 +1,80 @@
+/* The inside of the job table, for jobs*.c only. */
+#ifndef VMV_EXECD_JOBS_IMPL_H
+#define VMV_EXECD_JOBS_IMPL_H
+
+#include "base/limits.h"
+#include "exec/job.h"
+#include "execd/jobs.h"
+
+enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_FINISHED, JOB_CANCELLED, JOB_INTERRUPTED };
+
+struct entry {
+	struct entry *next;
+	struct vmv_jobs *jobs;
+	char id[VMV_ID_MAX + 1];
+	const struct vmv_command *command;
+	struct json_object *message; /* owned; NULL when over */
+	char *payload;		     /* owned; NULL once it has begun */
+	size_t payload_len;
+	struct vmv_return to;
+	char key[17]; /* "": the secret, or none */
+	enum job_state state;
+	uint64_t began_ms, ended_ms; /* monotonic: the line came; it was over */
+	int64_t started_real_ms;     /* since 1970; 0: not yet */
+	uint64_t end_ms;	     /* monotonic: the host gives up */
+	unsigned number;	     /* of its group and record */
+
+	bool is_streamed, is_binary, ends_with_session;
+	bool is_answered; /* told that it is still running */
+	struct vmv_job *job;
+	struct event *turn; /* queued: its turn did not come */
+	uint64_t seq;	    /* of output messages */
+	size_t unread;	    /* bytes of them that the host has not been given yet */
+	uint64_t totals[2];
+	char *response; /* owned; as it was answered */
+	size_t response_len;
+
+	const struct vmv_jobs_script *script; /* NULL: a command */
+	struct vmv_jobs_script script_copy;
+};
+
+/* What is to happen when an answer has gone out. */
+struct after {
+	bool is_set, is_forced, is_reboot;
+	struct event *timer;
+	struct vmv_job *job;
+};
+
+struct vmv_jobs {
+	struct vmv_execd *execd;
+	struct entry *first, **last; /* in order of arrival */
+	unsigned n_running, n_queued, n_finished;
+	bool is_serial_running;
+	unsigned number;
+	int records; /* <run_dir>/jobs */
+	struct after after;
+	bool is_stopping;
+};
+
+/* jobs.c */
+void vmv_jobs_start_next(struct vmv_jobs *js);
+void vmv_jobs_over(struct entry *e, enum job_state state);
+
+/* jobs_output.c: streamed output, as messages */
+void vmv_jobs_on_output(void *arg, int stream, const char *data, size_t len);
+
+/* jobs_end.c: what a job's end means, and its answer */
+void vmv_jobs_on_ended(void *arg, const struct vmv_job_end *end);
+void vmv_jobs_on_late(void *arg);
+void vmv_jobs_refuse(struct entry *e, const struct vmv_err *err);
+
+/* jobs_describe.c: what vmvitals-job is told */
+int vmv_jobs_describe(const struct entry *e, uint64_t deadline_ms, const char *group,
+		      struct vmv_jw *w);
+
+/* jobs_record.c: what runs is written down, for the executor that comes after a crash */
+int vmv_records_open(struct vmv_jobs *js, struct vmv_err *err);
+void vmv_records_add(struct vmv_jobs *js, const struct entry *e, const char *group);
+void vmv_records_remove(struct vmv_jobs *js, unsigned number);
+
+#endif

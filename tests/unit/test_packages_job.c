@@ -1,0 +1,232 @@
+#include "job/package.h"
+
+#include "base/cleanup.h"
+#include "base/err.h"
+
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct vmv_inventory before, after;
+static struct vmv_argv argv;
+
+static void down(void)
+{
+	vmv_packages_free(&before.list);
+	vmv_packages_free(&after.list);
+	vmv_argv_free(&argv);
+}
+
+static void load(struct vmv_inventory *inv, const char *status)
+{
+	ck_assert_int_eq(vmv_parse_dpkg(status, &inv->list), 0);
+	vmv_packages_sort(&inv->list);
+}
+
+#define OF(name, version) "Package: " name "\nArchitecture: amd64\nVersion: " version "\n\n"
+
+/* -- commands -------------------------------------------------------------------------------- */
+
+static const struct vmv_manager_here heres[] = {
+	{ VMV_APT, "/usr/bin/apt-get", "var/lib/dpkg/status" },
+	{ VMV_DNF, "/usr/bin/dnf", "var/lib/rpm/rpmdb.sqlite" },
+	{ VMV_ZYPPER, "/usr/bin/zypper", "var/lib/rpm/Packages.db" },
+	{ VMV_APK, "/sbin/apk", "lib/apk/db/installed" },
+	{ VMV_PACMAN, "/usr/bin/pacman", "var/lib/pacman/local" },
+};
+
+#define APT_OPTIONS                                    \
+	"-y -q -o Dpkg::Options::=--force-confdef -o " \
+	"Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=57"
+
+static const struct {
+	enum vmv_manager manager;
+	enum vmv_operation operation;
+	const char *words;
+} commands[] = {
+	{ VMV_APT, VMV_OP_REFRESH, "/usr/bin/apt-get -q -o DPkg::Lock::Timeout=57 update" },
+	{ VMV_APT, VMV_OP_INSTALL, "/usr/bin/apt-get " APT_OPTIONS " install -- g++" },
+	{ VMV_APT, VMV_OP_REMOVE, "/usr/bin/apt-get " APT_OPTIONS " remove -- g++" },
+	{ VMV_APT, VMV_OP_UPDATE,
+	  "/usr/bin/apt-get " APT_OPTIONS " --only-upgrade install -- g++" },
+	{ VMV_APT, VMV_OP_UPGRADE, "/usr/bin/apt-get " APT_OPTIONS " --with-new-pkgs upgrade" },
+	{ VMV_APT, VMV_OP_SEARCH, "/usr/bin/apt-cache search -- g++" },
+	{ VMV_DNF, VMV_OP_REFRESH, "/usr/bin/dnf -q clean expire-cache" },
+	{ VMV_DNF, VMV_OP_INSTALL, "/usr/bin/dnf -y install g++" },
+	{ VMV_DNF, VMV_OP_REMOVE, "/usr/bin/dnf -y remove g++" },
+	{ VMV_DNF, VMV_OP_UPDATE, "/usr/bin/dnf -y upgrade g++" },
+	{ VMV_DNF, VMV_OP_UPGRADE, "/usr/bin/dnf -y upgrade" },
+	{ VMV_DNF, VMV_OP_UPDATES, "/usr/bin/dnf -C -q check-update" },
+	{ VMV_ZYPPER, VMV_OP_REFRESH, "/usr/bin/zypper --non-interactive refresh" },
+	{ VMV_ZYPPER, VMV_OP_INSTALL,
+	  "/usr/bin/zypper --non-interactive install --auto-agree-with-licenses -- g++" },
+	{ VMV_ZYPPER, VMV_OP_REMOVE, "/usr/bin/zypper --non-interactive remove -- g++" },
+	{ VMV_ZYPPER, VMV_OP_UPDATE,
+	  "/usr/bin/zypper --non-interactive update --auto-agree-with-licenses -- g++" },
+	{ VMV_ZYPPER, VMV_OP_UPGRADE,
+	  "/usr/bin/zypper --non-interactive update --auto-agree-with-licenses" },
+	{ VMV_ZYPPER, VMV_OP_SECURITY,
+	  "/usr/bin/zypper --non-interactive --no-refresh --xmlout list-patches --category "
+	  "security" },
+	{ VMV_APK, VMV_OP_REFRESH, "/sbin/apk --no-progress --wait 57 update" },
+	{ VMV_APK, VMV_OP_INSTALL, "/sbin/apk --no-progress --wait 57 add -- g++" },
+	{ VMV_APK, VMV_OP_REMOVE, "/sbin/apk --no-progress --wait 57 del -- g++" },
+	{ VMV_APK, VMV_OP_UPDATE, "/sbin/apk --no-progress --wait 57 upgrade -- g++" },
+	{ VMV_APK, VMV_OP_UPGRADE, "/sbin/apk --no-progress --wait 57 upgrade" },
+	{ VMV_APK, VMV_OP_UPDATES, "/sbin/apk --no-network version -l <" },
+	{ VMV_PACMAN, VMV_OP_REFRESH, "/usr/bin/pacman --noconfirm --noprogressbar -Sy" },
+	{ VMV_PACMAN, VMV_OP_INSTALL,
+	  "/usr/bin/pacman --noconfirm --noprogressbar -S --needed -- g++" },
+	{ VMV_PACMAN, VMV_OP_REMOVE, "/usr/bin/pacman --noconfirm --noprogressbar -R -- g++" },
+	{ VMV_PACMAN, VMV_OP_UPGRADE, "/usr/bin/pacman --noconfirm --noprogressbar -Su" },
+	{ VMV_APT, VMV_OP_INVENTORY, NULL }, /* read from its file */
+	{ VMV_APK, VMV_OP_SECURITY, NULL },
+};
+
+static const char *joined(void)
+{
+	static char text[1024];
+	size_t len = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < argv.n; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i ? " " : "",
+					argv.words[i]);
+	ck_assert_ptr_null(argv.words[argv.n]);
+	return text;
+}
+
+START_TEST(commands_never_ask_and_wait_for_the_lock)
+{
+	int r = vmv_manager_argv(&heres[commands[_i].manager], commands[_i].operation, "g++", 57,
+				 &argv);
+
+	if (commands[_i].words) {
+		ck_assert_int_eq(r, 0);
+		ck_assert_str_eq(joined(), commands[_i].words);
+	} else {
+		ck_assert_int_eq(r, -EOPNOTSUPP);
+	}
+}
+END_TEST
+
+START_TEST(the_environment_keeps_questions_away)
+{
+	ck_assert_int_eq(vmv_manager_environment(VMV_APT, 57, &argv), 0);
+	ck_assert_str_eq(joined(), "DEBIAN_FRONTEND=noninteractive");
+	vmv_argv_free(&argv);
+	ck_assert_int_eq(vmv_manager_environment(VMV_ZYPPER, 57, &argv), 0);
+	ck_assert_str_eq(joined(), "ZYPP_LOCK_TIMEOUT=57");
+	vmv_argv_free(&argv);
+	ck_assert_int_eq(vmv_manager_environment(VMV_APK, 57, &argv), 0);
+	ck_assert_uint_eq(argv.n, 0);
+}
+END_TEST
+
+START_TEST(a_query_is_no_regular_expression)
+{
+	char text[32], little[8];
+
+	ck_assert_uint_eq(vmv_manager_literal("g++-1.2", text, sizeof(text)), 13);
+	ck_assert_str_eq(text, "g[+][+]-1[.]2");
+	(void)vmv_manager_literal("a.b.c.d", little, sizeof(little));
+	ck_assert_str_eq(little, "a[.]b");
+}
+END_TEST
+
+/* -- decisions ------------------------------------------------------------------------------- */
+
+static const struct {
+	enum vmv_operation operation;
+	const char *name;
+	bool is_known;
+	enum vmv_errc code;
+} names[] = {
+	{ VMV_OP_INSTALL, "zip", false, VMV_OK },
+	{ VMV_OP_INSTALL, "zip-", true, VMV_E_RANGE }, /* would be removed */
+	{ VMV_OP_INSTALL, "-zip", true, VMV_E_RANGE },
+	{ VMV_OP_INSTALL, "", true, VMV_E_RANGE },
+	{ VMV_OP_INSTALL, "python3.9", true, VMV_OK },
+	{ VMV_OP_INSTALL, "python3.9", false, VMV_E_NOTFOUND }, /* would be an expression */
+	{ VMV_OP_INSTALL, "g++", true, VMV_OK },
+	{ VMV_OP_INSTALL, "g+", false, VMV_E_NOTFOUND },
+	{ VMV_OP_REMOVE, "bash", false, VMV_OK },
+	{ VMV_OP_REMOVE, "bash:amd64", false, VMV_OK },
+	{ VMV_OP_REMOVE, "bash+", true, VMV_E_NOTFOUND }, /* would be installed */
+	{ VMV_OP_REMOVE, "ba.h", true, VMV_E_NOTFOUND },
+	{ VMV_OP_REMOVE, "zip", true, VMV_E_NOTFOUND },
+	{ VMV_OP_UPDATE, "bash", false, VMV_OK },
+	{ VMV_OP_UPDATE, "zip", true, VMV_E_NOTFOUND },
+};
+
+START_TEST(a_name_is_a_name_and_nothing_more)
+{
+	struct vmv_err err = { .code = VMV_OK };
+	int r;
+
+	load(&before, OF("bash", "1"));
+	r = vmv_package_check(VMV_APT, names[_i].operation, names[_i].name, &before,
+			      names[_i].is_known, &err);
+	ck_assert_msg(err.code == names[_i].code, "%s: %s", names[_i].name, err.msg);
+	ck_assert_int_eq(r < 0, names[_i].code != VMV_OK);
+}
+END_TEST
+
+static const struct {
+	const char *before, *after;
+	bool has_changed;
+	uint64_t n_new;
+} changes[] = {
+	{ "", "", false, 0 },
+	{ "", OF("a", "1"), true, 1 },
+	{ OF("a", "1"), "", true, 0 },
+	{ OF("a", "1"), OF("a", "1"), false, 0 },
+	{ OF("a", "1"), OF("a", "2"), true, 1 },
+	{ OF("a", "1"), OF("a", "1") OF("b", "1"), false, 1 },
+	{ OF("b", "1"), OF("b", "2"), false, 1 },
+	{ OF("a", "1"), OF("a", "1") OF("a", "2"), true, 1 },
+	{ OF("a", "1") OF("a", "2"), OF("a", "2") OF("a", "3"), true, 1 },
+	{ OF("a", "1") OF("a", "2"), OF("a", "1"), true, 0 },
+	{ OF("a", "1") OF("a", "2"), OF("a", "2") OF("a", "1"), false, 0 },
+};
+
+START_TEST(what_has_changed_is_told_by_versions)
+{
+	load(&before, changes[_i].before);
+	load(&after, changes[_i].after);
+	ck_assert_int_eq(vmv_package_has_changed(&before, &after, "a"), changes[_i].has_changed);
+	ck_assert_uint_eq(vmv_package_count_new(&before, &after), changes[_i].n_new);
+}
+END_TEST
+
+START_TEST(some_codes_of_zypper_are_no_failure)
+{
+	ck_assert_int_eq(vmv_package_exit_code(VMV_ZYPPER, 102), 0);
+	ck_assert_int_eq(vmv_package_exit_code(VMV_ZYPPER, 103), 0);
+	ck_assert_int_eq(vmv_package_exit_code(VMV_ZYPPER, 104), 104);
+	ck_assert_int_eq(vmv_package_exit_code(VMV_APT, 102), 102);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *s = suite_create("packages_job");
+	TCase *tc = tcase_create("packages_job");
+	SRunner *sr;
+	int failed;
+
+	tcase_add_checked_fixture(tc, NULL, down);
+	tcase_add_loop_test(tc, commands_never_ask_and_wait_for_the_lock, 0, VMV_COUNTOF(commands));
+	tcase_add_test(tc, the_environment_keeps_questions_away);
+	tcase_add_test(tc, a_query_is_no_regular_expression);
+	tcase_add_loop_test(tc, a_name_is_a_name_and_nothing_more, 0, VMV_COUNTOF(names));
+	tcase_add_loop_test(tc, what_has_changed_is_told_by_versions, 0, VMV_COUNTOF(changes));
+	tcase_add_test(tc, some_codes_of_zypper_are_no_failure);
+	suite_add_tcase(s, tc);
+	sr = srunner_create(s);
+	srunner_run_all(sr, CK_ENV);
+	failed = srunner_ntests_failed(sr);
+	srunner_free(sr);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
