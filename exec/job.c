@@ -307,13 +307,11 @@ static bool kill_rest(struct vmv_job *j)
 	int r;
 
 	result_read(j); /* it may just have said which group it is in */
-	if (j->cgroup_fd >= 0) {
-		r = vmv_cgroup_kill(j->cgroup_fd);
-	} else {
-		r = vmv_kin_look(&j->kin);
-		vmv_kin_signal(&j->kin, SIGKILL);
-	}
+	r = j->cgroup_fd >= 0 ? vmv_cgroup_kill(j->cgroup_fd) : vmv_kin_look(&j->kin);
+	/* before its kin: a shell whose child ends before it does would end by itself */
 	(void)kill(-j->pid, SIGKILL);
+	if (j->cgroup_fd < 0)
+		vmv_kin_signal(&j->kin, SIGKILL);
 	return r > 0;
 }
 
@@ -845,4 +843,10 @@ void vmv_job_free(struct vmv_job *j)
 	vmv_buf_free(&j->result);
 	free(j->group);
 	free(j);
+}
+
+void vmv_job_let_go(struct vmv_job *j)
+{
+	j->pid = 0;
+	vmv_job_free(j);
 }
