@@ -475,6 +475,22 @@ START_TEST(term_is_ignored_and_kill_follows)
 }
 END_TEST
 
+/* The shell waits for something that is out of its process group; were that killed first, the shell
+ * would see it end, and do what comes next. */
+START_TEST(nothing_goes_on_after_kill)
+{
+	struct how how = { .kill_ms = 3000 };
+
+	if (!choose(_i, &how))
+		return;
+	run("trap '' TERM; setsid sleep 1000; echo next; touch $D/next", &how);
+	ck_assert(r.end.is_timed_out);
+	ck_assert_int_eq(r.end.signal, SIGKILL);
+	ck_assert_str_eq(r.out.data, "");
+	ck_assert_int_lt(access(file("next"), F_OK), 0);
+}
+END_TEST
+
 START_TEST(term_gives_time_for_last_words)
 {
 	const struct how how = { .term_ms = 3000, .kill_ms = 60000 };
@@ -882,6 +898,7 @@ static void add_tests(TCase *tc)
 	tcase_add_test(tc, a_child_that_ended_while_paused_is_read_afterwards);
 	tcase_add_test(tc, a_pause_ends_with_the_deadline);
 	tcase_add_loop_test(tc, term_is_ignored_and_kill_follows, 0, 2);
+	tcase_add_loop_test(tc, nothing_goes_on_after_kill, 0, 2);
 	tcase_add_test(tc, term_gives_time_for_last_words);
 	tcase_add_loop_test(tc, a_daemon_survives_a_natural_end, 0, 2);
 	tcase_add_loop_test(tc, a_daemon_without_pipes_delays_nothing, 0, 2);
