@@ -4,6 +4,26 @@
 #include "exec/child.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define NICENESS 10
+
+/* They take a hundred megabytes and a second of a processor: when memory runs short they are to die
+ * and not the agent, whose control group they share; and whoever has work to do comes first. It
+ * holds for this process, too, from now on. */
+static void be_modest(void)
+{
+	static const char most[] = "1000";
+	vmv_autoclose int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	ssize_t n = fd >= 0 ? write(fd, most, strlen(most)) : 0;
+
+	(void)n; /* without it they are only less polite */
+	(void)setpriority(PRIO_PROCESS, 0, NICENESS);
+}
 
 /* Nothing of what the agent was started with but what exec/child.h says: what programs print must
  * not depend on it. No deadline: when the answer is late, the agent ends us and them. */
@@ -16,13 +36,17 @@ int vmv_software_run(void *arg, char *const *argv, struct vmv_buf *out, bool *re
 		.is_in_our_group = true,
 	};
 	struct vmv_child_end end;
-	int r = vmv_child_run(&end, &child);
+	int r;
 
 	(void)arg;
+	be_modest();
+	r = vmv_child_run(&end, &child);
 	if (r < 0)
 		return r;
 	*ret_is_cut = end.is_out_cut;
-	r = vmv_buf_add(out, end.out.data, end.out.len);
+	end.out.max = out->max;
+	vmv_buf_free(out);
+	*out = VMV_TAKE(end.out, (struct vmv_buf){ .data = NULL });
 	vmv_child_end_free(&end);
-	return r < 0 ? r : end.exit_code;
+	return end.exit_code;
 }

@@ -115,9 +115,11 @@ static int run_quietly(void *arg, char *const *argv, struct vmv_buf *out, bool *
 	if (r < 0)
 		return r;
 	*ret_is_cut = end.is_out_cut;
-	r = vmv_buf_add(out, end.out.data, end.out.len);
+	end.out.max = out->max;
+	vmv_buf_free(out);
+	*out = VMV_TAKE(end.out, (struct vmv_buf){ .data = NULL });
 	vmv_child_end_free(&end);
-	return r < 0 ? r : end.exit_code;
+	return end.exit_code;
 }
 
 /* Seconds to the answer: so long it is worth to wait for another one's lock. */

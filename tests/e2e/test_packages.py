@@ -106,7 +106,7 @@ def test_a_search_finds_what_apt_cache_finds(reader):
 @has_dpkg
 def test_a_query_is_text_and_no_expression(reader):
     """As an expression g++ would be many g, and be found in everything."""
-    for p in reader.data_of("PackageSearch", query="g++")["packages"]:
+    for p in reader.data_of("PackageSearch", query="g++")["packages"][:5]:
         about = said("apt-cache", "--no-all-versions", "show", "--", p["name"])
         assert "g++" in about.lower(), p
     refused(reader, "PackageSearch", "BAD_ARGUMENT", query="")
@@ -146,7 +146,7 @@ def test_updates_of_applications_have_the_sizes_of_the_archive(reader):
     assert reader.data_of("GetAvailableUpdates") == data
     assert {a["name"] for a in reader.data_of("GetSecurityUpdates")["applications"]} \
         == {a["name"] for a in data["applications"] if a["is_security_update"]}
-    for a in data["applications"][:10]:
+    for a in data["applications"][:2]:
         size = re.search(r"^Size: (\d+)$", said("apt-cache", "show", f"{a['name']}={a['new_version']}"), re.M)
         assert a["update_size_bytes"] == int(size[1]), a
         one = reader.data_of("CheckSpecificAppUpdates", app_id=a["name"])
