@@ -75,6 +75,7 @@ static void fail_with(struct vmv_request *req, int result)
 		fail_not_found(req);
 		return;
 	case ETIMEDOUT:
+	case ETIME:
 		(void)vmv_fail(&err, VMV_E_TIMEDOUT, ETIMEDOUT, "timed out after %.1f s",
 			       (double)(vmv_mono_ms(&vmv_clock_system) - req->began_ms) / 1000);
 		break;

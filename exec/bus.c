@@ -8,6 +8,8 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
+#define WAIT_MAX_MS 86400000u
+
 /* What it means for us that nobody is there; the bus has several words for it. The service manager
  * itself is only late then, where it runs the system: early in the boot it is not on the bus yet.
  */
@@ -24,12 +26,14 @@ static int result(int r, const char *name)
 	}
 }
 
-/* Microseconds; 0 when there is no time left. */
+/* Microseconds; 0 when there is no time left. "Never" is a day: more would not fit what the library
+ * adds up. */
 static uint64_t time_left(const struct vmv_bus *b)
 {
 	uint64_t now_ms = vmv_mono_ms(&vmv_clock_system);
+	uint64_t left_ms = now_ms < b->until_ms ? b->until_ms - now_ms : 0;
 
-	return now_ms < b->until_ms ? (b->until_ms - now_ms) * 1000 : 0;
+	return (left_ms < WAIT_MAX_MS ? left_ms : WAIT_MAX_MS) * 1000;
 }
 
 int vmv_bus_turn(struct vmv_bus *b)

@@ -20,17 +20,27 @@
 /* -- where ---------------------------------------------------------------------------------------
  */
 
+static bool is_octal(const char *s)
+{
+	return s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' && s[2] <= '7' &&
+	       s[3] >= '0' && s[3] <= '7';
+}
+
 /* "\040" and its like to the byte they stand for, in place. */
 static void unescape(char *s)
 {
 	char *to = s;
 
-	for (; *s; to++) {
-		bool is_octal = s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' &&
-				s[2] <= '7' && s[3] >= '0' && s[3] <= '7';
+	while (*s) {
+		if (is_octal(s)) {
+			unsigned byte = (unsigned)(s[1] - '0') * 64 + (unsigned)(s[2] - '0') * 8 +
+					(unsigned)(s[3] - '0');
 
-		*to = is_octal ? (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0')) : *s;
-		s += is_octal ? 4 : 1;
+			*to++ = (char)byte;
+			s += 4;
+		} else {
+			*to++ = *s++;
+		}
 	}
 	*to = '\0';
 }

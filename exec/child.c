@@ -301,15 +301,9 @@ static void look(struct run *r)
 /* When the stage that it is in ends. */
 static uint64_t stage_end(const struct run *r)
 {
-	switch (r->stage) {
-	case RUNS:
+	if (r->stage == RUNS)
 		return r->deadline_ms;
-	case TERMED:
-		return r->stage_ms + VMV_CHILD_KILL_MS;
-	case KILLED:
-	default:
-		return r->stage_ms + UNKILLED_MS;
-	}
+	return r->stage_ms + (r->stage == TERMED ? VMV_CHILD_KILL_MS : UNKILLED_MS);
 }
 
 /* Returns false when it is given up. */

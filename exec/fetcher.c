@@ -35,7 +35,7 @@ struct waiter {
 struct errand {
 	struct vmv_work work; /* first member: vmv_fetcher_ended() casts back */
 	char *text;
-	struct waiter *waiters; /* in any order */
+	struct waiter *waiters; /* oldest first */
 	uint64_t wanted_ms;
 	uint32_t worth_ms; /* nobody has wished for an older answer */
 
@@ -339,10 +339,12 @@ static void extend(struct errand *e, uint32_t deadline_ms, uint64_t until_ms)
 /* Takes w. */
 static void enlist(struct vmv_fetcher *f, struct errand *e, struct waiter *w)
 {
+	struct waiter **at = &e->waiters;
 	int r = 0;
 
-	w->next = e->waiters;
-	e->waiters = w;
+	while (*at)
+		at = &(*at)->next;
+	*at = w;
 	if (e->work.state == VMV_WORK_IDLE)
 		r = vmv_workers_put(f->workers, &e->work);
 	if (r < 0)

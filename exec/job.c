@@ -596,6 +596,8 @@ static uint64_t next_due(const struct vmv_job *j)
 	}
 	if (is_condemned(j) && (j->is_killed || j->attempts > 0) && j->attempts < ATTEMPTS_MAX)
 		sooner(&due, j->again_ms);
+	if (j->has_ended && j->attempts > 0) /* all else is over: see is_clean */
+		return due;
 	if (j->has_ended) {
 		if (!j->is_paused || is_condemned(j))
 			sooner(&due, j->linger_ms);

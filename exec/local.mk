@@ -12,6 +12,7 @@ exec_libexec_a_SOURCES = \
 	exec/leftover.c exec/leftover.h \
 	exec/link.c exec/link.h \
 	exec/memfd.c exec/memfd.h \
+	exec/packet.c exec/packet.h \
 	exec/spawn.c exec/spawn.h \
 	exec/workers.c exec/workers.h
 exec_libexec_a_CPPFLAGS = $(AM_CPPFLAGS) $(EVENT_CFLAGS) $(LIBSYSTEMD_CFLAGS)

@@ -4,8 +4,8 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/num.h"
 #include "exec/due.h"
+#include "exec/packet.h"
 #include "exec/spawn.h"
 
 #include <errno.h>
@@ -19,10 +19,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define GOOD	     "ok\n"
-#define PART	     "more\n" /* of an answer: more follows */
-#define BAD	     "error "
-#define PACKET_MAX   (strlen(PART) + VMV_ASK_ANSWER_MAX)
 #define WORKERS_MAX  (VMV_ASK_WORKERS + VMV_ASK_FETCHERS)
 #define KIND_SIZE    32	  /* the first word of a question, cut */
 #define QUICK_MS     20	  /* a busy worker is waited for so long before there is another one */
@@ -32,7 +28,6 @@
 #define REAP_MAX_MS  1000
 #define ROOM_MS	     10000 /* a stuck question has its worker so long, when others want one */
 #define FREE_MS	     20	   /* at the end, for those that were killed: in all */
-#define ERRNO_MAX    4095
 
 /* One server that is down can hold many filesystems, which would take all workers: of each class
  * one is left to questions of other kinds. */
@@ -466,26 +461,6 @@ void vmv_workers_withdraw(struct vmv_workers *p, struct vmv_work *w)
 
 /* -- what they say ----------------------------------------------------------------------- */
 
-/* "error 116" to -116; false for anything else. What has a meaning of its own in ask() becomes
- * -EIO: a soft mount of NFS that gave up is not stuck. */
-static bool parse_error(const char *text, int *ret)
-{
-	const char *end;
-	uint64_t v;
-
-	if (strncmp(text, BAD, strlen(BAD)) != 0 ||
-	    vmv_parse_u64(text + strlen(BAD), &v, &end) < 0 || *end != '\0' || v == 0 ||
-	    v > ERRNO_MAX)
-		return false;
-	*ret = v == EAGAIN || v == ETIMEDOUT || v == ECANCELED ? -EIO : -(int)v;
-	return true;
-}
-
-static bool begins_with(const char *text, const char *head)
-{
-	return strncmp(text, head, strlen(head)) == 0;
-}
-
 /* The worker is idle again. Takes answer. */
 static void finish(struct worker *w, int result, char *answer)
 {
@@ -499,70 +474,18 @@ static void finish(struct worker *w, int result, char *answer)
 	end_work(w->pool, work, VMV_WORK_ANSWERED, result, answer);
 }
 
-/* It may be kept for long. */
-static char *shrunk(char *text, size_t len)
-{
-	char *small = realloc(text, len);
-
-	return small ? small : text;
-}
-
-/* The last part, len bytes and a NUL. Mostly it is the only one. */
-static void take_last(struct worker *w, const char *part, size_t len)
-{
-	int r = len > w->work->max ? -EFBIG : vmv_buf_add(&w->parts, part, len + 1);
-	char *text;
-
-	if (r < 0) {
-		finish(w, r, NULL);
-		return;
-	}
-	text = VMV_TAKE(w->parts.data, NULL);
-	r = (int)w->parts.len - 1;
-	finish(w, r, shrunk(text, w->parts.len));
-}
-
-/* Takes what was said, len bytes and a NUL. Returns 0, or negative errno: the worker is no good. */
+/* Returns 0, or negative errno: the worker is no good. */
 static int take_packet(struct worker *w, const char *packet, size_t len)
 {
-	int error;
+	char *answer = NULL;
+	int result, r;
 
-	if (len > PACKET_MAX) {
-		finish(w, -EFBIG, NULL);
-		return 0;
-	}
-	if (strlen(packet) != len)
+	if (!w->work) /* nobody asked */
 		return -EPROTO;
-	if (begins_with(packet, PART)) /* it was to see itself that it is too long */
-		return vmv_buf_add(&w->parts, packet + strlen(PART), len - strlen(PART));
-	if (begins_with(packet, GOOD))
-		take_last(w, packet + strlen(GOOD), len - strlen(GOOD));
-	else if (parse_error(packet, &error))
-		finish(w, error, NULL);
-	else
-		return -EPROTO;
-	return 0;
-}
-
-/* Returns the length of the next packet, which is *ret, new and NUL-terminated. 0: the end;
- * -EAGAIN: there is none. Of one that is too long, *ret is no more than the beginning. */
-static ssize_t receive(int fd, char **ret)
-{
-	ssize_t len = recv(fd, NULL, 0, MSG_PEEK | MSG_TRUNC);
-	vmv_autofree char *packet = NULL;
-	size_t cap;
-
-	if (len <= 0)
-		return len < 0 ? -errno : 0;
-	cap = (size_t)len > PACKET_MAX ? 1 : (size_t)len;
-	packet = malloc(cap + 1);
-	if (!packet)
-		return -ENOMEM;
-	if (recv(fd, packet, cap, 0) != (ssize_t)cap)
-		return -EIO;
-	packet[cap] = '\0';
-	*ret = VMV_TAKE(packet, NULL);
-	return len;
+	r = vmv_packet_take(&w->parts, w->work->max, packet, len, &result, &answer);
+	if (r > 0)
+		finish(w, result, answer);
+	return r < 0 ? r : 0;
 }
 
 static void on_packet(evutil_socket_t fd, short what, void *arg)
@@ -570,14 +493,13 @@ static void on_packet(evutil_socket_t fd, short what, void *arg)
 	struct worker *w = arg;
 	struct vmv_workers *p = w->pool;
 	vmv_autofree char *packet = NULL;
-	ssize_t len = receive((int)fd, &packet);
-	int r = -EIO;
+	ssize_t len = vmv_packet_receive((int)fd, &packet);
+	int r;
 
 	(void)what;
 	if (len == -EAGAIN || len == -EINTR)
 		return;
-	if (len > 0) /* without work: nobody asked */
-		r = w->work ? take_packet(w, packet, (size_t)len) : -EPROTO;
+	r = len > 0 ? take_packet(w, packet, (size_t)len) : -EIO;
 	if (r < 0)
 		lose(w, r);
 	place_queued(p);

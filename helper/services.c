@@ -5,7 +5,7 @@
  *   3 services, 1 running     text for people, one line or more, up to the end
  *
  * commands/services.c passes them on. Instead of them -ENOSYS says that no systemd runs this
- * machine, -ESRCH that it has no such unit. */
+ * machine, -ESRCH that it has no such unit, -ETIME that it did not answer in time. */
 #include "helper/question.h"
 
 #include <errno.h>
@@ -51,10 +51,12 @@ static bool is_same(const char *a, const char *b)
 	return strcmp(a, b) == 0;
 }
 
-/* -ENOENT would be taken for a helper that is not there. */
+/* -ENOENT would be taken for a helper that is not there, and -ETIMEDOUT for one that hangs. */
 static int result(int r)
 {
-	return r == -ENOENT ? -ENOSYS : r;
+	if (r == -ENOENT)
+		return -ENOSYS;
+	return r == -ETIMEDOUT ? -ETIME : r;
 }
 
 /* JSON has its share of the packet, and of the response that it becomes a part of. */

@@ -31,8 +31,11 @@ static void putp(struct json_object **obj)
 int vmv_copy_ask(struct vmv_copy *c, struct vmv_message *m, struct json_object **ret,
 		 struct vmv_err *err)
 {
-	int r = vmv_message_finish(m, m->command->timeout_s, false, err);
+	uint32_t timeout_s = m->command->timeout_max_s;
+	int r;
 
+	(void)vmv_message_timeout(c->remote->cli->options, m->command, &timeout_s, NULL);
+	r = vmv_message_finish(m, timeout_s, false, err);
 	return r < 0 ? r : vmv_errand_ask(c->remote, m, ret, err);
 }
 

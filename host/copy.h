@@ -3,6 +3,7 @@
 #define VMV_HOST_COPY_H
 
 #include <nettle/sha2.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,7 +20,8 @@ struct vmv_remote;
 struct vmv_copy {
 	struct vmv_remote *remote; /* borrowed */
 	const char *local;	   /* path; "-": standard input or output */
-	const char *guest;	   /* absolute path */
+	const char *guest;	   /* absolute path, without slashes at its end */
+	bool is_guest_dir;	   /* it had one */
 	struct vmv_progress progress;
 	uint64_t began_ms;
 	uint64_t done; /* bytes that were copied */
@@ -51,7 +53,8 @@ void vmv_copy_count(struct vmv_copy *c, const void *data, size_t len);
 /* Ends the hash. */
 void vmv_copy_digest(struct vmv_copy *c);
 
-/* Asks with a message that has its arguments; a reference to the data in *ret. */
+/* Asks with a message that has its arguments; a reference to the data in *ret. --timeout is the
+ * time of each, within what it may have. */
 int vmv_copy_ask(struct vmv_copy *c, struct vmv_message *m, struct json_object **ret,
 		 struct vmv_err *err);
 

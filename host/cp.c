@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -26,8 +27,29 @@ static bool is_guest(const char *path)
 	return strncmp(path, GUEST, strlen(GUEST)) == 0;
 }
 
-static int set_paths(const struct vmv_options *o, struct vmv_copy *c, bool *ret_in,
+/* As people write directories: with a slash at the end. */
+static int set_guest(const char *path, char guest[PATH_MAX], struct vmv_copy *c,
 		     struct vmv_err *err)
+{
+	size_t len = strlen(path);
+
+	if (*path != '/')
+		return vmv_fail(err, VMV_E_RANGE, EINVAL,
+				"the path in the guest must be absolute: '" GUEST "/...'");
+	if (len >= PATH_MAX)
+		return vmv_fail(err, VMV_E_RANGE, EINVAL, "the path in the guest is too long");
+	while (len > 1 && path[len - 1] == '/') {
+		c->is_guest_dir = true;
+		len--;
+	}
+	memcpy(guest, path, len);
+	guest[len] = '\0';
+	c->guest = guest;
+	return 0;
+}
+
+static int set_paths(const struct vmv_options *o, char guest[PATH_MAX], struct vmv_copy *c,
+		     bool *ret_in, struct vmv_err *err)
 {
 	const char *from, *to;
 
@@ -40,15 +62,11 @@ static int set_paths(const struct vmv_options *o, struct vmv_copy *c, bool *ret_
 				"one of the two, and not both, must be '" GUEST "PATH'");
 	*ret_in = is_guest(to);
 	c->local = *ret_in ? from : to;
-	c->guest = (*ret_in ? to : from) + strlen(GUEST);
-	if (*c->guest != '/')
-		return vmv_fail(err, VMV_E_RANGE, EINVAL,
-				"the path in the guest must be absolute: '" GUEST "/...'");
 	if (!*c->local)
 		return vmv_fail(err, VMV_E_RANGE, EINVAL, "the local path is empty");
 	if (o->is_json && !*ret_in && strcmp(c->local, "-") == 0)
 		return vmv_fail(err, VMV_E_RANGE, EINVAL, "'-' and '--json' exclude each other");
-	return 0;
+	return set_guest((*ret_in ? to : from) + strlen(GUEST), guest, c, err);
 }
 
 static enum vmv_exit print_json(const struct vmv_cli *cli, const struct vmv_copy *c)
@@ -66,9 +84,10 @@ enum vmv_exit vmv_run_cp(const struct vmv_cli *cli)
 	struct vmv_copy c = { .remote = &remote,
 			      .progress = { .is_on = cli->has_progress },
 			      .size = VMV_UNSET };
+	char guest[PATH_MAX];
 	bool is_in = false;
 	struct vmv_err err;
-	int r = set_paths(cli->options, &c, &is_in, &err);
+	int r = set_paths(cli->options, guest, &c, &is_in, &err);
 
 	sha256_init(&c.hash);
 	if (r == 0)

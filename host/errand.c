@@ -32,6 +32,7 @@ struct way {
 	char status_id[VMV_UUID_SIZE]; /* of the question that is on its way; empty: none */
 	char state[STATE_SIZE];
 	unsigned asked;
+	bool has_rest;	 /* output behind the answer is over, whatever is missing */
 	bool is_lost;	 /* a new session began: the answer comes by JobStatus only */
 	bool has_failed; /* output could not be taken: why is what is kept */
 	struct vmv_err why;
@@ -182,8 +183,11 @@ static int take_output(struct way *w, struct json_object *msg, struct vmv_err *e
 		vmv_progress_clear(w->errand->progress);
 		w->errand->progress->is_on = false;
 	}
-	if (w->errand->output(w->errand->arg, msg, &w->why) == 0)
+	if (w->errand->output(w->errand->arg, msg, &w->why) == 0) {
+		if (w->answer)
+			w->deadline_ms = now_ms(w) + VMV_ERRAND_REST_MS;
 		return 0;
+	}
 	if (w->why.sys == ECANCELED) /* a signal while nobody took the output */
 		return stop(w, err);
 	w->has_failed = true;
@@ -234,7 +238,9 @@ static int take_response(struct way *w, struct json_object *msg, const char *id,
 	if (strcmp(id, message_of(w)->id) == 0 && can_pass(w, msg))
 		return send_command(w, err);
 	if (strcmp(id, message_of(w)->id) == 0) {
+		json_object_put(w->answer);
 		w->answer = json_object_get(msg);
+		w->deadline_ms = now_ms(w) + VMV_ERRAND_REST_MS;
 		return 0;
 	}
 	return *w->status_id && strcmp(id, w->status_id) == 0 ? take_status(w, msg, err) : 0;
@@ -253,6 +259,27 @@ static int take(struct way *w, struct json_object *msg, struct vmv_err *err)
 	return 0;
 }
 
+/* Nobody waits for the rest of what was to be stopped. */
+static bool is_over(const struct way *w)
+{
+	const struct vmv_errand *e = w->errand;
+
+	return w->answer && (!e->is_complete || w->has_rest || w->has_failed || w->remote->signal ||
+			     e->is_complete(e->arg, w->answer));
+}
+
+/* What the guest has thrown away is counted in its answer all the same. */
+static int end_rest(struct way *w, struct vmv_err *err)
+{
+	struct json_object *truncated = vmv_json_get(w->answer, "truncated");
+
+	w->has_rest = json_object_is_type(truncated, json_type_boolean) &&
+		      json_object_get_boolean(truncated);
+	if (w->has_rest)
+		return 0;
+	return vmv_fail(err, VMV_E_PARSE, EPROTO, "some of the guest's output did not come");
+}
+
 static int no_answer(const struct way *w, struct vmv_err *err)
 {
 	return vmv_fail(err, VMV_E_IO, ETIMEDOUT, "%s: no answer in time%s",
@@ -267,7 +294,7 @@ static int step(struct way *w, struct vmv_err *err)
 	int r = 0;
 
 	if (now >= w->deadline_ms)
-		return no_answer(w, err);
+		return w->answer ? end_rest(w, err) : no_answer(w, err);
 	if (now >= w->status_due_ms)
 		r = tick(w, err);
 	if (r < 0)
@@ -292,18 +319,18 @@ int vmv_errand_run(struct vmv_remote *remote, const struct vmv_errand *errand,
 	w.deadline_ms =
 		w.began_ms + errand->message->timeout_s * UINT64_C(1000) + VMV_ERRAND_GRACE_MS;
 	r = send_command(&w, err);
-	while (r == 0 && !w.answer)
+	while (r == 0 && !is_over(&w))
 		r = step(&w, err);
 	if (errand->progress)
 		vmv_progress_clear(errand->progress);
-	if (w.has_failed) {
-		json_object_put(w.answer);
+	if (w.has_failed)
 		*err = w.why;
-		return w.why.sys ? -w.why.sys : -EIO;
+	if (w.has_failed || r < 0) {
+		json_object_put(w.answer);
+		return w.has_failed ? -EIO : r;
 	}
-	if (r == 0)
-		*ret = w.answer;
-	return r;
+	*ret = w.answer;
+	return 0;
 }
 
 int vmv_errand_ask(struct vmv_remote *remote, const struct vmv_message *message,

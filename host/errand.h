@@ -12,6 +12,8 @@ struct vmv_remote;
 
 #define VMV_ERRAND_GRACE_MS  5000 /* after the command's own time: then no answer is coming */
 #define VMV_ERRAND_CANCEL_MS 5000 /* for the answer of a job that was cancelled */
+#define VMV_ERRAND_REST_MS \
+	5000 /* without a piece of the output that is missing behind the answer */
 #define VMV_ERRAND_STATUS_MS 1000 /* between questions how it stands */
 
 struct vmv_errand {
@@ -19,6 +21,10 @@ struct vmv_errand {
 	struct vmv_progress *progress;	   /* borrowed; NULL: none is shown */
 	/* Takes an output message. A negative return, with err set, cancels the command. */
 	int (*output)(void *arg, struct json_object *msg, struct vmv_err *err);
+	/* Whether all the output that the answer counts has come: it may come behind the answer,
+	 * which is of a higher class. Not waited for longer than it takes when the guest has thrown
+	 * some away. NULL: it has. */
+	bool (*is_complete)(void *arg, struct json_object *response);
 	void *arg;
 };
 

@@ -149,8 +149,9 @@ static int make_message(const struct vmv_options *o, struct vmv_message *ret, st
 struct sink {
 	const struct vmv_cli *cli;
 	struct vmv_remote *remote;
-	int64_t seq; /* of the latest message */
-	int error;   /* what writing said */
+	int64_t seq;   /* of the latest message */
+	int64_t bytes; /* of both streams so far */
+	int error;     /* what writing said */
 };
 
 static int write_out(struct sink *s, const char *stream, const void *data, size_t len,
@@ -159,6 +160,7 @@ static int write_out(struct sink *s, const char *stream, const void *data, size_
 	int fd = strcmp(stream, "stderr") == 0 ? STDERR_FILENO : s->cli->out_fd;
 	int r = vmv_term_write(fd, s->remote->stop_fd, data, len);
 
+	s->bytes += (int64_t)len;
 	if (r == -ECANCELED)
 		return vmv_fail(err, VMV_E_IO, ECANCELED, "stopped");
 	if (r < 0) {
@@ -207,6 +209,25 @@ static int take_output(void *arg, struct json_object *msg, struct vmv_err *err)
 	return write_base64(s, stream, data, len, err);
 }
 
+static bool is_true(struct json_object *obj, const char *name)
+{
+	struct json_object *v = vmv_json_get(obj, name);
+
+	return json_object_is_type(v, json_type_boolean) && json_object_get_boolean(v);
+}
+
+static bool is_complete(void *arg, struct json_object *response)
+{
+	struct json_object *sizes = vmv_json_get(response, "output_bytes");
+	const struct sink *s = arg;
+	int64_t out, err;
+
+	if (!vmv_json_int(vmv_json_get(sizes, "stdout"), 0, VMV_INT_MAX, &out) ||
+	    !vmv_json_int(vmv_json_get(sizes, "stderr"), 0, VMV_INT_MAX, &err))
+		return true;
+	return s->bytes >= out + err;
+}
+
 /* A guest that does not stream has it all in its answer. */
 static int write_rest(struct sink *s, struct json_object *response, struct vmv_err *err)
 {
@@ -234,13 +255,6 @@ static enum vmv_exit fail(const struct sink *s, const struct vmv_err *err)
 	if (s->error < 0)
 		return vmv_cli_wrote(s->error);
 	return vmv_outcome_fail(s->remote, err);
-}
-
-static bool is_true(struct json_object *obj, const char *name)
-{
-	struct json_object *v = vmv_json_get(obj, name);
-
-	return json_object_is_type(v, json_type_boolean) && json_object_get_boolean(v);
 }
 
 static enum vmv_exit conclude(struct sink *s, const struct vmv_message *m,
@@ -280,7 +294,11 @@ enum vmv_exit vmv_run_exec(const struct vmv_cli *cli)
 	struct vmv_progress progress = { .is_on = cli->has_progress };
 	struct sink sink = { .cli = cli, .remote = &remote };
 	const struct vmv_errand errand = {
-		.message = &m, .progress = &progress, .output = take_output, .arg = &sink
+		.message = &m,
+		.progress = &progress,
+		.output = take_output,
+		.is_complete = cli->options->is_json ? NULL : is_complete,
+		.arg = &sink,
 	};
 	struct vmv_err err;
 	int r = make_message(cli->options, &m, &err);

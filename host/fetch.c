@@ -34,9 +34,9 @@ struct fetch {
 	struct vmv_copy *copy;
 	int fd; /* where the bytes go */
 	bool has_first;
-	int64_t size, inode;
-	char mtime[64]; /* as JSON, whatever its form is */
-	uint8_t *bytes; /* of one chunk; owned */
+	int64_t size;
+	char mtime[64], inode[32]; /* as JSON, whatever their form is */
+	uint8_t *bytes;		   /* of one chunk; owned */
 	struct vmv_copy_stat stat;
 };
 
@@ -133,25 +133,36 @@ static int malformed(struct vmv_err *err)
 	return vmv_fail(err, VMV_E_PARSE, EPROTO, "FileRead: the answer does not fit the question");
 }
 
+/* A member as JSON; false: it is missing, or too long. */
+static bool take_member(struct json_object *data, const char *name, char *ret, size_t size)
+{
+	struct json_object *v = vmv_json_get(data, name);
+	const char *text = v ? json_object_to_json_string(v) : NULL;
+
+	if (!text || strlen(text) >= size)
+		return false;
+	memcpy(ret, text, strlen(text) + 1);
+	return true;
+}
+
 /* The file must be the same one for all chunks, and not change. */
 static int check_same(struct fetch *f, struct json_object *data, struct vmv_err *err)
 {
-	struct json_object *mtime = vmv_json_get(data, "mtime");
-	const char *text = mtime ? json_object_to_json_string(mtime) : NULL;
-	int64_t size, inode;
+	char mtime[sizeof(f->mtime)], inode[sizeof(f->inode)];
+	int64_t size;
 
-	if (!text || strlen(text) >= sizeof(f->mtime) ||
-	    !vmv_json_int(vmv_json_get(data, "size"), 0, VMV_INT_MAX, &size) ||
-	    !vmv_json_int(vmv_json_get(data, "inode"), 0, INT64_MAX, &inode))
+	if (!vmv_json_int(vmv_json_get(data, "size"), 0, VMV_INT_MAX, &size) ||
+	    !take_member(data, "mtime", mtime, sizeof(mtime)) ||
+	    !take_member(data, "inode", inode, sizeof(inode)))
 		return malformed(err);
 	if (!f->has_first) {
 		f->has_first = true;
 		f->size = size;
-		f->inode = inode;
-		memcpy(f->mtime, text, strlen(text) + 1);
 		f->copy->size = (uint64_t)size;
+		memcpy(f->inode, inode, sizeof(inode));
+		memcpy(f->mtime, mtime, sizeof(mtime));
 	}
-	if (f->size != size || f->inode != inode || strcmp(f->mtime, text) != 0)
+	if (f->size != size || strcmp(f->inode, inode) != 0 || strcmp(f->mtime, mtime) != 0)
 		return vmv_fail(err, VMV_E_BUSY, EBUSY,
 				"the file changed in the guest while it was read");
 	return 0;
@@ -269,7 +280,7 @@ int vmv_copy_fetch(struct vmv_copy *c, struct vmv_err *err)
 
 	if (r < 0)
 		return r;
-	if (strcmp(f.stat.type, "file") != 0 && strcmp(f.stat.type, "regular") != 0)
+	if (strcmp(f.stat.type, "file") != 0)
 		return vmv_fail(err, VMV_E_UNSUPPORTED, EOPNOTSUPP,
 				"'%.120s' is no ordinary file in the guest, but of type %s",
 				c->guest, f.stat.type);

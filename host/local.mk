@@ -12,6 +12,7 @@ host_libhost_a_SOURCES = \
 	host/help.c host/help.h \
 	host/identity.c host/identity.h \
 	host/inquiries.c host/inquiries.h host/groups.inc host/metrics.inc \
+	host/keys.c host/keys.h \
 	host/listing.c host/listing.h \
 	host/message.c host/message.h \
 	host/options.c host/options.h \
@@ -21,6 +22,7 @@ host_libhost_a_SOURCES = \
 	host/remote.c host/remote.h \
 	host/run.c host/run.h \
 	host/show.c host/show.h \
+	host/sign.c \
 	host/signer.c host/signer.h \
 	host/stop.c host/stop.h \
 	host/tables.c host/tables.h \

@@ -10,7 +10,8 @@
 
 struct vmv_err;
 
-#define VMV_SOCKET_DEFAULT "/run/vmvitals/agent.sock"
+#define VMV_SOCKET_DEFAULT   "/run/vmvitals/agent.sock"
+#define VMV_KEYS_DIR_DEFAULT "/etc/vmvitals/trusted-keys.d"
 
 /* What an option that may be given again and again has collected; borrowed from argv. */
 struct vmv_words {
@@ -35,6 +36,10 @@ struct vmv_options {
 	const char *shell;
 	const char *workdir;
 	struct vmv_words env;  /* NAME=VALUE */
+	const char *comment;   /* of a key; NULL: none */
+	const char *dir;       /* of trusted keys; NULL: the guest's */
+	const char *session;   /* to sign for; NULL: none */
+	uint64_t counter;      /* to sign with; 0: the next one */
 	char *const *operands; /* verb and what follows it; borrowed from argv */
 	size_t n_operands;
 	unsigned given; /* VMV_OPT_ bits of the options that were given */
@@ -47,6 +52,8 @@ enum {
 	VMV_OPT_SIGN = 1 << 2, /* key, secret, vm-id */
 	VMV_OPT_RAW = 1 << 3,  /* env, run-as, shell, workdir */
 	VMV_OPT_TIMEOUT = 1 << 4,
+	VMV_OPT_KEYS = 1 << 5,	  /* comment, dir */
+	VMV_OPT_SESSION = 1 << 6, /* counter, session */
 };
 
 #define VMV_OPT_COMMON VMV_OPT_TIMEOUT /* every verb has it; the bit tells whether it was given */

@@ -1,6 +1,7 @@
 #include "host/remote.h"
 
 #include <errno.h>
+#include <json-c/json.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -39,8 +40,21 @@ static int open_signer(const struct vmv_cli *cli, struct vmv_signer **ret, struc
 	return vmv_fail(err, VMV_E_RANGE, EINVAL, "%s", why.msg);
 }
 
+/* What an earlier session left in the port comes first, a handshake perhaps: what is signed for
+ * that one would be refused. Whatever the answer to a fresh question says, it is of now. */
+static int find_session(struct vmv_remote *r, uint64_t deadline_ms, struct vmv_err *err)
+{
+	struct json_object *data = NULL;
+	int q = vmv_client_call(r->client, "Ping", NULL, deadline_ms, &data, err);
+
+	json_object_put(data);
+	/* one that is refused is answered, too */
+	return q < 0 && (err->code == VMV_E_IO || err->code == VMV_E_PARSE) ? q : 0;
+}
+
 int vmv_remote_open(const struct vmv_cli *cli, struct vmv_remote *ret, struct vmv_err *err)
 {
+	uint64_t deadline_ms;
 	int r;
 
 	*ret = (struct vmv_remote){ .cli = cli, .stop_fd = -1 };
@@ -51,9 +65,10 @@ int vmv_remote_open(const struct vmv_cli *cli, struct vmv_remote *ret, struct vm
 	if (r < 0)
 		return r;
 	ret->stop_fd = r;
-	r = vmv_verb_connect_until(cli, ret->stop_fd,
-				   vmv_mono_ms(cli->clock) + VMV_REMOTE_CONNECT_MS, &ret->client,
-				   err);
+	deadline_ms = vmv_mono_ms(cli->clock) + VMV_REMOTE_CONNECT_MS;
+	r = vmv_verb_connect_until(cli, ret->stop_fd, deadline_ms, &ret->client, err);
+	if (r == 0 && ret->signer)
+		r = find_session(ret, deadline_ms, err);
 	if (r == -ECANCELED)
 		ret->signal = vmv_stop_take(ret->stop_fd);
 	return r;

@@ -23,6 +23,7 @@ struct vmv_signer {
 	uint8_t seed[VMV_SEED_SIZE];
 	char id[VMV_KEY_ID_SIZE];
 	int64_t last;
+	int64_t fixed; /* the next counter; 0: as always */
 	size_t secret_len;
 	char secret[VMV_SECRET_MAX];
 };
@@ -102,6 +103,11 @@ void vmv_signer_passed(struct vmv_signer *s, int64_t last_counter)
 		s->last = last_counter;
 }
 
+void vmv_signer_set_counter(struct vmv_signer *s, int64_t counter)
+{
+	s->fixed = counter;
+}
+
 const char *vmv_signer_key_id(const struct vmv_signer *s)
 {
 	return s->has_key ? s->id : NULL;
@@ -113,6 +119,8 @@ static int64_t next_counter(const struct vmv_signer *s)
 	struct timespec ts;
 	int64_t us = 0;
 
+	if (s->fixed > 0)
+		return s->fixed;
 	if (clock_gettime(CLOCK_REALTIME, &ts) == 0)
 		us = (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 	return us > s->last ? us : s->last + 1;
@@ -134,6 +142,7 @@ static int line_v2(struct vmv_signer *s, const char *vm_id, const char *session,
 	if (r < 0)
 		return vmv_fail(err, VMV_E_IO, -r, "%s", strerror(-r));
 	s->last = counter;
+	s->fixed = 0;
 	return 0;
 }
 

@@ -34,6 +34,9 @@ int vmv_signer_line(struct vmv_signer *s, const char *vm_id, const char *session
  * of a refusal). */
 void vmv_signer_passed(struct vmv_signer *s, int64_t last_counter);
 
+/* The counter of the next line is this one (1 to 2^53 - 1), whatever was before and is now. */
+void vmv_signer_set_counter(struct vmv_signer *s, int64_t counter);
+
 /* 16 hexadecimal digits, or NULL: it signs with a secret. Borrowed. */
 const char *vmv_signer_key_id(const struct vmv_signer *s);
 

@@ -134,10 +134,13 @@ static int find_path(struct store *s, struct vmv_err *err)
 	bool is_stdin = strcmp(s->copy->local, "-") == 0;
 	struct vmv_copy_stat st = { .type = "" };
 	int r = vmv_copy_stat(s->copy, &st, err), n;
-	bool is_dir = r == 0 && (strcmp(st.type, "directory") == 0 || strcmp(st.type, "dir") == 0);
+	bool is_dir = r == 0 && strcmp(st.type, "directory") == 0;
 
 	if (r < 0 && err->code != VMV_E_NOTFOUND)
 		return r;
+	if (s->copy->is_guest_dir && !is_dir)
+		return vmv_fail(err, VMV_E_NOTFOUND, ENOTDIR,
+				"'%.200s/' is no directory in the guest", s->copy->guest);
 	if (is_dir && is_stdin)
 		return vmv_fail(err, VMV_E_RANGE, EINVAL, "'%.200s' is a directory in the guest",
 				s->copy->guest);

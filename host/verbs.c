@@ -17,6 +17,7 @@
 #include "host/help.h"
 #include "host/identity.h"
 #include "host/inquiries.h"
+#include "host/keys.h"
 #include "host/listing.h"
 #include "host/run.h"
 #include "host/show.h"
@@ -315,6 +316,13 @@ const struct vmv_verb vmv_verbs[] = {
 	  .n_operands = 1,
 	  .operands = "[ACTION | VERB]",
 	  .run = vmv_run_help },
+	{ .name = "keys",
+	  .help = "Make keys that sign commands, and let a guest trust them.",
+	  .options = VMV_OPT_KEYS,
+	  .n_operands = 2,
+	  .operands = "generate FILE | trust FILE | list",
+	  .run = vmv_run_keys,
+	  .more = vmv_help_keys },
 	{ .name = "metrics",
 	  .help = "Print every metric, one per line; of groups, their raw values.",
 	  .n_operands = 64,
@@ -336,6 +344,13 @@ const struct vmv_verb vmv_verbs[] = {
 	  .run = vmv_run_samples,
 	  .more = vmv_help_samples },
 	{ .name = "show", .help = "Show the guest on one page.", .run = run_show },
+	{ .name = "sign",
+	  .help = "Sign a message and print the line that a guest takes.",
+	  .options = VMV_OPT_SIGN | VMV_OPT_SESSION,
+	  .n_operands = 1,
+	  .operands = "[MESSAGE]",
+	  .run = vmv_run_sign,
+	  .more = vmv_help_sign },
 	{ .name = "state",
 	  .help = "Tell how the agent itself is, and what it costs.",
 	  .run = vmv_run_state },

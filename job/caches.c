@@ -37,14 +37,31 @@ static const struct {
 	{ { "pacman", "-Sc", "--noconfirm", NULL } },
 };
 
-bool vmv_cache_is_package(const char *name)
+static bool matches(const char *name, const char *const *patterns)
 {
-	static const char *const patterns[] = { "*.deb", "*.rpm", "*.drpm", "*.apk", "*.pkg.tar*" };
-
-	for (size_t i = 0; i < VMV_COUNTOF(patterns); i++)
+	for (size_t i = 0; patterns[i]; i++)
 		if (fnmatch(patterns[i], name, 0) == 0)
 			return true;
 	return false;
+}
+
+bool vmv_cache_is_package(const char *name)
+{
+	static const char *const patterns[] = { "*.deb", "*.rpm",      "*.drpm",
+						"*.apk", "*.pkg.tar*", NULL };
+
+	return matches(name, patterns);
+}
+
+bool vmv_log_is_rotated(const char *name)
+{
+	static const char *const patterns[] = {
+		"*.gz",	 "*.xz",    "*.bz2",	    "*.zst",
+		"*.old", "*.[0-9]", "*.[0-9][0-9]", "*-[12][0-9][0-9][0-9][01][0-9][0-3][0-9]",
+		NULL
+	};
+
+	return matches(name, patterns);
 }
 
 /* apk keeps nothing, and fails, where no cache was set up. */

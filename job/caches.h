@@ -1,4 +1,4 @@
-/* What package managers keep and can do without: downloads, and kernels of the past. */
+/* What a system keeps and can do without: downloaded packages, kernels of the past, old logs. */
 #ifndef VMV_JOB_CACHES_H
 #define VMV_JOB_CACHES_H
 
@@ -17,6 +17,10 @@ extern const char *const vmv_kernel_dirs[];
 
 /* Whether a file in vmv_cache_dirs is a package. */
 bool vmv_cache_is_package(const char *name);
+
+/* Whether a file in /var/log is one that logrotate or a syslog daemon has put aside: messages.1,
+ * messages-20240131, syslog.2.gz. */
+bool vmv_log_is_rotated(const char *name);
 
 /* Has the manager throw away packages that it has downloaded; no manager, no work. Returns 0 or
  * negative errno with err set. */

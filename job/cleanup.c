@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <limits.h>
@@ -71,20 +70,6 @@ static int clean_temp_files(const struct cleaning *c, struct outcome *ret, struc
 	return add_sweep(ret, r, &s, err);
 }
 
-/* What logrotate and syslog daemons leave: messages.1, messages-20240131, syslog.2.gz */
-static bool is_rotated(const char *name)
-{
-	static const char *const patterns[] = {
-		"*.gz",	 "*.xz",    "*.bz2",	    "*.zst",
-		"*.old", "*.[0-9]", "*.[0-9][0-9]", "*-[12][0-9][0-9][0-9][01][0-9][0-3][0-9]"
-	};
-
-	for (size_t i = 0; i < VMV_COUNTOF(patterns); i++)
-		if (fnmatch(patterns[i], name, 0) == 0)
-			return true;
-	return false;
-}
-
 static int measure(const struct cleaning *c, const char *const *dirs,
 		   bool (*wants)(const char *name), struct vmv_sweep *ret)
 {
@@ -129,7 +114,7 @@ static int clean_logs(const struct cleaning *c, struct outcome *ret, struct vmv_
 			       .deadline_ms = c->deadline_ms,
 			       .is_dry = c->is_dry,
 			       .keeps_dirs = true,
-			       .wants = is_rotated };
+			       .wants = vmv_log_is_rotated };
 	int r = vacuum(c, ret, err), r2 = vmv_tree_sweep_at(c->root, "var/log", &s);
 
 	r2 = add_sweep(ret, r2, &s, r < 0 ? NULL : err);

@@ -146,6 +146,9 @@ int vmv_do_set_time(struct vmv_action *a, struct vmv_err *err)
 	int64_t want_ms = a->args[VMV_SET_TIME_REALTIME_MS].number, before_ms;
 	int r;
 
+	if (strcmp(a->settings->root, "/") != 0)
+		return vmv_fail(err, VMV_E_UNSUPPORTED, ENOTSUP,
+				"the clock is not that of the tree at '%s'", a->settings->root);
 	if (!vmv_clock_is_sane(want_ms))
 		return vmv_fail(err, VMV_E_RANGE, EINVAL,
 				"realtime_ms: not between the years 1980 and 2199");

@@ -1,7 +1,7 @@
 #include "base/freeze.h"
-#include "base/num.h"
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/num.h"
 #include "job/action.h"
 #include "job/guard.h"
 #include "job/guard_impl.h"

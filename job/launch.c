@@ -2,9 +2,11 @@
 
 #include "base/cleanup.h"
 #include "base/limits.h"
+#include "base/num.h"
 #include "exec/memfd.h"
 #include "proto/json_read.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -16,6 +18,7 @@
 #include <strings.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define SEARCH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -23,6 +26,26 @@
 _Static_assert(VMV_SCRIPT_FD == 3, "SCRIPT names it");
 
 #define ENTRY_MAX VMV_MIB /* bytes of one entry of the user database */
+
+/* -- descriptors ---------------------------------------------------------------------------------
+ */
+
+void vmv_close_from(int first)
+{
+	vmv_autoclosedir DIR *d = NULL;
+	const struct dirent *e;
+	uint64_t fd;
+
+#ifdef SYS_close_range
+	if (syscall(SYS_close_range, first, ~0U, 0) == 0)
+		return;
+#endif
+	d = opendir("/proc/self/fd"); /* before Linux 5.9 */
+	while (d && (e = readdir(d)))
+		if (vmv_parse_u64(e->d_name, &fd, NULL) == 0 && fd >= (uint64_t)first &&
+		    fd != (uint64_t)dirfd(d))
+			(void)close((int)fd);
+}
 
 /* -- the account ---------------------------------------------------------------------------------
  */
@@ -113,7 +136,12 @@ static int become(const struct account *a, struct vmv_err *err)
 	/* or /dev/stdout and /dev/stderr could not be opened */
 	(void)!fchown(STDOUT_FILENO, uid, (gid_t)-1);
 	(void)!fchown(STDERR_FILENO, uid, (gid_t)-1);
-	if (initgroups(a->pw.pw_name, gid) < 0 || setgid(gid) < 0 || setuid(uid) < 0)
+	if (initgroups(a->pw.pw_name, gid) < 0)
+		return vmv_fail(err, VMV_E_IO, errno, "cannot take on an account's groups: %s",
+				strerror(errno));
+	/* modules of the name service may have opened what is not CLOEXEC; 4 is */
+	vmv_close_from(VMV_SCRIPT_FD + 2);
+	if (setgid(gid) < 0 || setuid(uid) < 0)
 		return vmv_fail(err, VMV_E_IO, errno, "cannot become another account: %s",
 				strerror(errno));
 	if (getresuid(&ids[0], &ids[1], &ids[2]) < 0 ||

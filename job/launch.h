@@ -14,4 +14,7 @@
  * may have changed by then: the process is of no use but to say so. */
 int vmv_launch(const struct vmv_value *args, const struct vmv_job_settings *s, struct vmv_err *err);
 
+/* Closes all descriptors from first on. */
+void vmv_close_from(int first);
+
 #endif

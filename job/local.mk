@@ -7,6 +7,7 @@ job_libjob_a_SOURCES = \
 	job/cleanup.c \
 	job/clock.c job/clock.h \
 	job/describe.c job/describe.h \
+	job/digest.c job/digest.h \
 	job/domain.c \
 	job/files.c \
 	job/freeze.c \
@@ -23,13 +24,17 @@ job_libjob_a_SOURCES = \
 	job/margin.h \
 	job/package.c job/package.h \
 	job/points.c job/points.h \
-	job/power.c \
+	job/power.c job/power.h \
 	job/program.c job/program.h \
 	job/relay.c job/relay.h \
+	job/safepath.c job/safepath.h \
+	job/scrub.c job/scrub.h \
 	job/service.c \
 	job/tool.c job/tool.h \
+	job/transfer.c \
 	job/tree.c job/tree.h \
-	job/trim.c
+	job/trim.c \
+	job/unit.h
 job_libjob_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS) $(LIBSYSTEMD_CFLAGS) $(NETTLE_CFLAGS)
 
 job_libs = job/libjob.a exec/libexec.a packages/libpackages.a commands/libtable.a \

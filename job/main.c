@@ -1,14 +1,13 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/limits.h"
-#include "base/num.h"
 #include "job/action.h"
 #include "job/describe.h"
 #include "job/group.h"
 #include "job/launch.h"
+#include "job/power.h"
 #include "reports/response.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -17,7 +16,6 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -169,6 +167,23 @@ static int tell_group(const char *name)
 	return write_all(path, strlen(path)) < 0 ? -1 : write_all("\n", 1);
 }
 
+/* The answer has gone out: now the deed. */
+static int work_after(const struct vmv_description *d)
+{
+	const struct vmv_power power = { .root = d->settings.root };
+	struct vmv_err err = { 0 };
+
+	if (tell_group(NULL) < 0)
+		return EXIT_FAILURE;
+	if (vmv_power(&power, d->is_reboot ? VMV_AFTER_REBOOT : VMV_AFTER_POWEROFF, d->is_forced,
+		      &err) < 0) {
+		(void)fprintf(stderr, "%s\n", err.msg);
+		(void)tell_failure(&err);
+		return EXIT_FAILURE;
+	}
+	return EXIT_SUCCESS;
+}
+
 static int work(const struct vmv_description *d)
 {
 	const struct vmv_command *c = NULL;
@@ -189,24 +204,6 @@ static int work(const struct vmv_description *d)
 
 /* -- start ---------------------------------------------------------------------------------------
  */
-
-/* What the executor was given without CLOEXEC and does not know of. */
-static void close_from(int first)
-{
-	vmv_autoclosedir DIR *d = NULL;
-	const struct dirent *e;
-	uint64_t fd;
-
-#ifdef SYS_close_range
-	if (syscall(SYS_close_range, first, ~0U, 0) == 0)
-		return;
-#endif
-	d = opendir("/proc/self/fd");
-	while (d && (e = readdir(d)))
-		if (vmv_parse_u64(e->d_name, &fd, NULL) == 0 && fd >= (uint64_t)first &&
-		    fd != (uint64_t)dirfd(d))
-			(void)close((int)fd);
-}
 
 static bool set_cloexec(int fd)
 {
@@ -248,7 +245,7 @@ static int run_job(void)
 	(void)close(DESCRIPTION_FD);
 	vmv_buf_free(&text);
 	if (r == 0)
-		r = work(&d);
+		r = d.is_after ? work_after(&d) : work(&d);
 	else
 		r = write_all("\n", 1) == 0 ? tell_failure(&err) : EXIT_FAILURE;
 	vmv_description_free(&d);
@@ -278,7 +275,8 @@ int main(int argc, char **argv)
 		print_help(stderr);
 		return EX_USAGE;
 	}
-	close_from(RESULT_FD + 1);
+	/* what the executor was given without CLOEXEC and does not know of */
+	vmv_close_from(RESULT_FD + 1);
 	(void)umask(022);
 	if (chdir("/") < 0)
 		return EX_OSERR;

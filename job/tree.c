@@ -67,12 +67,39 @@ static void count_error(struct vmv_sweep *s, int error)
 		s->errors++;
 }
 
+/* One with another link is left alone: that may be in a directory of somebody else. */
+static int truncate_file(int dirfd, const char *name, const struct stat *seen)
+{
+	vmv_autoclose int fd =
+		openat(dirfd, name, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_dev != seen->st_dev || st.st_ino != seen->st_ino || st.st_nlink != 1)
+		return -EXDEV;
+	return ftruncate(fd, 0) < 0 ? -errno : 0;
+}
+
+static int dispose(int dirfd, const char *name, const struct stat *st, const struct vmv_sweep *s)
+{
+	if (s->is_dry)
+		return 0;
+	if (s->truncates)
+		return truncate_file(dirfd, name, st);
+	return unlinkat(dirfd, name, 0) < 0 ? -errno : 0;
+}
+
 static void sweep_file(int dirfd, const char *name, const struct stat *st, struct vmv_sweep *s)
 {
-	if (!is_old(s, st) || (s->wants && !s->wants(name)))
+	int r;
+
+	if (!is_old(s, st) || (s->wants && !s->wants(name)) ||
+	    (s->truncates && (!S_ISREG(st->st_mode) || st->st_nlink != 1)))
 		return;
-	if (!s->is_dry && unlinkat(dirfd, name, 0) < 0) {
-		count_error(s, errno);
+	r = dispose(dirfd, name, st, s);
+	if (r < 0) {
+		count_error(s, -r);
 		return;
 	}
 	s->files++;

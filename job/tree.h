@@ -25,6 +25,7 @@ struct vmv_sweep {
 	uint64_t deadline_ms; /* monotonic; looked at before each entry */
 	bool is_dry;	      /* count only */
 	bool keeps_dirs;      /* else empty ones go as well */
+	bool truncates;	      /* regular files with one link are emptied; nothing is deleted */
 	/* Which files and symlinks; NULL: all. May be called for a name that is gone by then. */
 	bool (*wants)(const char *name);
 

@@ -76,7 +76,7 @@ apt_get() {
 build() {
     local folder=$1 options
     shift
-    options="--prefix=/usr --sysconfdir=/etc --localstatedir=/var $*"
+    options="--prefix=/usr --sysconfdir=/etc --localstatedir=/var --runstatedir=/run $*"
     [ ! -e config.status ] || die "this tree is configured in place; run 'make distclean' first"
     : >"$folder/build.log"
     if [ ! -e configure ] || [ ! -e Makefile.in ]; then

@@ -16,6 +16,7 @@ struct vmv_err;
 #define VMV_SECRET_MAX	    512 /* bytes */
 
 enum vmv_keyfile {
+	VMV_KEYFILE_ANY,     /* whoever owns it, and may write it: who names it vouches for it */
 	VMV_KEYFILE_PUBLIC,  /* group and others must not write it; it is no symbolic link */
 	VMV_KEYFILE_PRIVATE, /* group and others must not read it either */
 };

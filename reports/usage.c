@@ -113,13 +113,14 @@ void vmv_usage_add(struct vmv_usage *u, const struct vmv_usage_mark *mark)
 {
 	uint64_t busy, total;
 
-	if (u->has_last && mark->at_ms == u->last.at_ms)
-		return; /* the same reading */
-	if (u->has_last && mark->at_ms > u->last.at_ms &&
+	if (u->has_last && mark->at_ms >= u->last.at_ms &&
 	    mark->at_ms - u->last.at_ms <= VMV_USAGE_GAP_MS &&
 	    vmv_counter_delta(u->last.busy, mark->busy, &busy) &&
-	    vmv_counter_delta(u->last.total, mark->total, &total) && total > 0)
+	    vmv_counter_delta(u->last.total, mark->total, &total)) {
+		if (total == 0 || mark->at_ms == u->last.at_ms)
+			return; /* no tick since: the next one will tell of this time, too */
 		take(u, mark, busy, total);
+	}
 	u->last = *mark;
 	u->has_last = true;
 }

@@ -48,16 +48,12 @@ static void parse_limit(const char *line, const char *name, uint64_t *ret)
 		*ret = v;
 }
 
-static struct range read_range(const struct vmv_root *root)
+/* text may be NULL. */
+static struct range range_of(const char *text)
 {
 	struct range range = { 1000, 60000 };
-	vmv_autofree char *text = NULL;
-	size_t cap = 0;
 
-	if (vmv_read_table_at(root->etc, "login.defs", &text, &cap, DEFS_MAX) < 0 &&
-	    vmv_read_table_at(root->top, "usr/etc/login.defs", &text, &cap, DEFS_MAX) < 0)
-		return range;
-	for (const char *line = text; *line;) {
+	for (const char *line = text; line && *line;) {
 		parse_limit(line, "UID_MIN", &range.min);
 		parse_limit(line, "UID_MAX", &range.max);
 		line += strcspn(line, "\n");
@@ -130,22 +126,17 @@ static bool add_account(struct vmv_jw *w, const struct account *a, size_t n)
 	return false;
 }
 
-int vmv_users_write(struct vmv_jw *w, const struct vmv_root *root, size_t *ret_count,
-		    bool *ret_is_cut)
+void vmv_users_write_text(struct vmv_jw *w, const char *passwd, const char *login_defs,
+			  size_t *ret_count, bool *ret_is_cut)
 {
-	vmv_autofree char *text = NULL;
-	size_t cap = 0, n = 0;
-	struct range range;
+	const struct range range = range_of(login_defs);
 	struct account a;
 	bool is_cut = false;
-	int r = vmv_read_table_at(root->etc, "passwd", &text, &cap, PASSWD_MAX);
+	size_t n = 0;
 
-	if (r < 0)
-		return r;
-	range = read_range(root);
 	vmv_jw_open(w, NULL);
 	vmv_jw_array(w, "users");
-	for (const char *line = text; *line && !is_cut;) {
+	for (const char *line = passwd; *line && !is_cut;) {
 		if (parse_account(line, &a) &&
 		    (a.uid == 0 || (a.uid >= range.min && a.uid <= range.max))) {
 			is_cut = !add_account(w, &a, n);
@@ -159,5 +150,22 @@ int vmv_users_write(struct vmv_jw *w, const struct vmv_root *root, size_t *ret_c
 	vmv_jw_close(w);
 	*ret_count = n;
 	*ret_is_cut = is_cut;
+}
+
+int vmv_users_write(struct vmv_jw *w, const struct vmv_root *root, size_t *ret_count,
+		    bool *ret_is_cut)
+{
+	vmv_autofree char *passwd = NULL;
+	vmv_autofree char *defs = NULL;
+	size_t passwd_cap = 0, defs_cap = 0;
+	int r = vmv_read_table_at(root->etc, "passwd", &passwd, &passwd_cap, PASSWD_MAX);
+	bool has_defs;
+
+	if (r < 0)
+		return r;
+	has_defs =
+		vmv_read_table_at(root->etc, "login.defs", &defs, &defs_cap, DEFS_MAX) >= 0 ||
+		vmv_read_table_at(root->top, "usr/etc/login.defs", &defs, &defs_cap, DEFS_MAX) >= 0;
+	vmv_users_write_text(w, passwd, has_defs ? defs : NULL, ret_count, ret_is_cut);
 	return 0;
 }

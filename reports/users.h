@@ -15,4 +15,8 @@ struct vmv_root;
 int vmv_users_write(struct vmv_jw *w, const struct vmv_root *root, size_t *ret_count,
 		    bool *ret_is_cut);
 
+/* Pure: the same out of the texts of the two files; login_defs NULL: there is none. */
+void vmv_users_write_text(struct vmv_jw *w, const char *passwd, const char *login_defs,
+			  size_t *ret_count, bool *ret_is_cut);
+
 #endif

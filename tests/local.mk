@@ -8,7 +8,8 @@ tests_lib_libfixture_a_SOURCES = tests/lib/fixture.c tests/lib/fixture.h \
 	tests/lib/action.h \
 	tests/lib/bus.h \
 	tests/lib/fake_asker.h \
-	tests/lib/guest.c tests/lib/guest.h
+	tests/lib/guest.c tests/lib/guest.h \
+	tests/lib/jobs.c tests/lib/jobs.h
 tests_lib_libfixture_a_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 
 include tests/unit/local.mk

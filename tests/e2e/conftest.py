@@ -12,11 +12,12 @@ import time
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from executor import EXECD, JOB, Executor  # noqa: E402
 from harness import AGENT, CLI, FIXTURES, HELPER, Agent, Host, Systemd, put, wait_for  # noqa: E402
 
 
 def pytest_sessionstart(session):
-    for program in (AGENT, CLI, HELPER):
+    for program in (AGENT, CLI, HELPER, EXECD, JOB):
         if not program.exists():
             pytest.exit(f"no {program}: set VMV_BUILD to the folder with the built programs", 4)
 
@@ -211,3 +212,30 @@ def make_tree(top):
 @pytest.fixture
 def tree(tmp_path):
     return make_tree(tmp_path / "root")
+
+
+# -- the executor ----------------------------------------------------------------------------------
+
+@pytest.fixture
+def executor(start):
+    executors = []
+
+    def make(**options):
+        folder = start.folder / f"executor{len(executors)}"
+        folder.mkdir()
+        executors.append(Executor(folder, **options))
+        return executors[-1]
+
+    yield make
+    for e in executors:
+        e.stop()
+
+
+@pytest.fixture
+def pair(start, executor):
+    """An agent with an executor of level full and a secret, and a host that may do everything."""
+    def make(**options):
+        e = executor(**options)
+        agent = start("--executor", e.path, "--vm-id", "lab")
+        return e, agent, start.host(agent)
+    return make

@@ -13,7 +13,7 @@ import subprocess
 import threading
 import time
 
-from harness import CLI, DEADLINE, Host, environment, wait_for
+from harness import CLI, DEADLINE, environment, wait_for
 
 BUILD = CLI.parent
 EXECD, JOB = BUILD / "vmvitals-execd", BUILD / "vmvitals-job"
@@ -119,3 +119,15 @@ def envelope_v1(payload, secret=SECRET, ts=None, nonce=None):
 
 def raw(text, ident, **members):
     return {"type": "UnsafeCommand", "id": ident, "raw_command": text, "timeout": 20, **members}
+
+
+def do(host, payload, **options):
+    """Signs and sends it; returns its answer and what came before."""
+    host.actions[payload["id"]] = payload.get("command_type", {}).get("action", "UnsafeCommand")
+    host.acks = host.acks or payload.get("stream", False)
+    host.send(envelope_v1(payload, **options))
+    return host.answer_to(payload["id"])
+
+
+def run(host, text, **members):
+    return do(host, raw(text, host.fresh_id(), **members))[0]

@@ -236,12 +236,12 @@ def table(check_name, check_value):
 FIELD = members({"name": METRIC, "kind": KIND, "unit": UNIT, "help": SENTENCE, "source": text(1, 255)},
                 {"labels": table(LABEL, text(1))})
 
-ARGUMENT = members({"name": LABEL, "type": one_of("int", "num", "str", "bool", "str[]"), "default": anything,
+ARGUMENT = members({"name": LABEL, "type": one_of("int", "num", "str", "bool", "str[]", "T", "b64", "{str:str}"), "default": anything,
                     "required": boolean, "help": SENTENCE})
 
 ACTION = members({"level": one_of("monitor", "operate", "full"), "by": one_of("agent", "helper", "executor", "nobody"),
                   "help": SENTENCE, "enabled": boolean, "disabled_by": null_or(text(1, 255)),
-                  "arguments": array(ARGUMENT, 0, 8)})
+                  "arguments": array(ARGUMENT, 0, 12)})
 
 
 def described_group(where, v):

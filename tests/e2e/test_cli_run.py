@@ -97,6 +97,17 @@ def test_help_of_each_action_has_the_arguments_that_an_agent_describes(agent):
     assert n > 50
 
 
+def test_an_agent_describes_limits_defaults_and_other_names(agent):
+    described = json.loads(run_cli("--socket", agent.socket, "describe", "--json").stdout)["actions"]
+    arguments = {(name, a["name"]): a for name, action in described.items() for a in action["arguments"]}
+    assert arguments["ProcessKill", "pid"] == {"name": "pid", "type": "int", "default": None, "required": True,
+                                               "help": "the process (1 to 4194304)"}
+    assert arguments["PackageInstall", "package"]["help"].endswith("; also called package_name")
+    assert arguments["FileWrite", "mode"]["help"].endswith("; default: as it is, else 384 (0600)")
+    assert arguments["RebootSystem", "delay_s"]["default"] == 3
+    assert arguments["UnsafeCommand", "env_vars"]["type"] == "{str:str}"
+
+
 def test_help_of_a_verb_is_its_own_help():
     assert run_cli("help", "watch").stdout == run_cli("watch", "--help").stdout
     done = run_cli("help", "Nonsense")
@@ -214,6 +225,15 @@ def test_a_counter_that_another_program_has_passed_is_passed(guest, signed):
     assert (done.returncode, done.stdout) == (0, "thawed\n") and guest.replayed == 1 and guest.counter == 9 * 10**15 + 1
 
 
+def test_a_handshake_that_an_earlier_session_left_in_the_port_is_not_signed_for(guest, signed):
+    guest.leftovers = b'us_kb":7}}\n{"type":"handshake","vm_id":"%s","protocol":1,"session":"%s"}\n{"type":"metrics","data":{}}\n' % (
+        VM_ID.encode(), VM_ID.encode())
+    guest.does |= {"FsThaw": lambda link, m: link.respond(m, stdout="thawed"), "UnsafeCommand": runs}
+    assert signed("run", "FsThaw").returncode == 0
+    assert signed("exec", "--", "echo ok").stdout == "ok\n"
+    assert [version for _, _, version in guest.heard] == [2, 2]
+
+
 # -- run, what comes back --------------------------------------------------------------------------
 
 @pytest.mark.parametrize("code, status", [
@@ -324,6 +344,15 @@ def test_an_interrupted_question_is_over_at_once(guest, started):
     assert going.wait(DEADLINE)
     p.send_signal(signal.SIGTERM)
     assert ended(p)[0] == 143 and [action for action, _, _ in guest.heard] == ["OsInfo"]
+
+
+def read_terminal(fd):
+    """b"" at its end: nobody writes to it any more."""
+    assert select.select([fd], [], [], DEADLINE)[0], "nothing came"
+    try:
+        return os.read(fd, 4096)
+    except OSError:
+        return b""
 
 
 def test_progress_is_for_terminals(guest, started):
@@ -484,6 +513,29 @@ def test_a_new_session_ends_a_streamed_command(guest, signed):
     done = signed("exec", "--", "x")
     assert (done.returncode, done.stdout) == (69, "so far\n") and "new session" in done.stderr
     assert len(guest.said("UnsafeCommand")) == 1
+
+
+def test_output_behind_the_answer_is_waited_for(guest, signed):
+    """Answers are of a higher class than output: they may overtake it."""
+    def overtake(link, m):
+        link.output(m, b"one ")
+        link.respond(m, 3, error="ended with exit code 3", stderr="ended with exit code 3", output_bytes={"stdout": 11, "stderr": 2})
+        link.output(m, b"two ")
+        threading.Event().wait(0.5)
+        link.output(m, b"!\n", "stderr")
+        link.output(m, b"end")
+    guest.does["UnsafeCommand"] = overtake
+    done = signed("exec", "--", "x")
+    assert (done.returncode, done.stdout, done.stderr) == (3, "one two end", "!\n")
+
+
+def test_output_that_the_answer_counts_and_that_never_comes_is_no_success(guest, signed):
+    def fall_short(link, m):
+        link.output(m, b"one")
+        link.respond(m, output_bytes={"stdout": 4, "stderr": 0})
+    guest.does["UnsafeCommand"] = fall_short
+    done = signed("exec", "--", "x")
+    assert (done.returncode, done.stdout) == (76, "one") and "did not come" in done.stderr
 
 
 def cancels(guest, cancelled):
@@ -656,6 +708,36 @@ def test_a_dash_is_standard_input_or_output(signed, files, size):
     assert signed("cp", "guest:/a", "-", text=False).stdout == data
 
 
+def test_a_slash_at_the_end_means_a_directory(signed, files, here):
+    (here / "a").write_text("x")
+    (files.folder / "d").mkdir()
+    assert signed("cp", here / "a", "guest:/d/").returncode == 0
+    only(files.folder / "d", "a")
+    done = signed("cp", here / "a", "guest:/e/")
+    assert done.returncode == 70 and "no directory" in done.stderr and not (files.folder / "e").exists()
+
+
+def test_progress_of_a_copy_is_for_terminals(guest, started, files, here):
+    (files.folder / "a").write_bytes(bytes(4 * CHUNK))
+    honest = files.read
+
+    def slow(link, m):
+        threading.Event().wait(0.25)
+        honest(link, m)
+    guest.does["FileRead"] = slow
+    ours, theirs = pty.openpty()
+    try:
+        p = started("cp", "guest:/a", here / "a", stderr=theirs)
+        os.close(theirs)
+        text = b""
+        while piece := read_terminal(ours):
+            text += piece
+        assert p.wait(DEADLINE) == 0
+        assert re.search(rb"\r 50 % of 2\.0 MiB, [0-9.]+ [KM]iB/s", text) and text.endswith(b"\r\x1b[K"), text
+    finally:
+        os.close(ours)
+
+
 def test_a_file_that_is_there_is_replaced_only_by_one_that_is_right(signed, files, here):
     (files.folder / "a").write_bytes(os.urandom(2 * CHUNK))
     (here / "a").write_text("precious")
@@ -748,6 +830,7 @@ def test_an_interrupted_copy_leaves_nothing(guest, started, files, here):
 
 
 def test_standard_input_that_does_not_come_can_be_interrupted(guest, started, files):
+    guest.does["JobCancel"] = lambda link, m: link.refuse(m, "NOT_FOUND", "no such job")  # if it is that quick
     ours, theirs = os.pipe()
     try:
         p = started("cp", "-", "guest:/a", stdin=ours)

@@ -4,6 +4,7 @@ fuzz_tests = \
 	tests/fuzz/fuzz_cgroup \
 	tests/fuzz/fuzz_diag \
 	tests/fuzz/fuzz_diskstats \
+	tests/fuzz/fuzz_envelope \
 	tests/fuzz/fuzz_inet6 \
 	tests/fuzz/fuzz_json \
 	tests/fuzz/fuzz_json_write \
@@ -16,6 +17,7 @@ fuzz_tests = \
 	tests/fuzz/fuzz_os_release \
 	tests/fuzz/fuzz_outq \
 	tests/fuzz/fuzz_packages \
+	tests/fuzz/fuzz_passwd \
 	tests/fuzz/fuzz_pressure \
 	tests/fuzz/fuzz_process \
 	tests/fuzz/fuzz_route \
@@ -36,6 +38,7 @@ fuzz_driver = tests/fuzz/replay.c tests/fuzz/fuzz.h
 tests_fuzz_fuzz_cgroup_SOURCES = tests/fuzz/fuzz_cgroup.c $(fuzz_driver)
 tests_fuzz_fuzz_diag_SOURCES = tests/fuzz/fuzz_diag.c $(fuzz_driver)
 tests_fuzz_fuzz_diskstats_SOURCES = tests/fuzz/fuzz_diskstats.c $(fuzz_driver)
+tests_fuzz_fuzz_envelope_SOURCES = tests/fuzz/fuzz_envelope.c $(fuzz_driver)
 tests_fuzz_fuzz_inet6_SOURCES = tests/fuzz/fuzz_inet6.c $(fuzz_driver)
 tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz_json.c $(fuzz_driver)
 tests_fuzz_fuzz_json_write_SOURCES = tests/fuzz/fuzz_json_write.c $(fuzz_driver)
@@ -49,6 +52,7 @@ tests_fuzz_fuzz_os_release_SOURCES = tests/fuzz/fuzz_os_release.c $(fuzz_driver)
 tests_fuzz_fuzz_outq_SOURCES = tests/fuzz/fuzz_outq.c $(fuzz_driver)
 tests_fuzz_fuzz_packages_SOURCES = tests/fuzz/fuzz_packages.c $(fuzz_driver)
 tests_fuzz_fuzz_packages_LDADD = packages/libpackages.a $(LDADD)
+tests_fuzz_fuzz_passwd_SOURCES = tests/fuzz/fuzz_passwd.c $(fuzz_driver)
 tests_fuzz_fuzz_pressure_SOURCES = tests/fuzz/fuzz_pressure.c $(fuzz_driver)
 tests_fuzz_fuzz_process_SOURCES = tests/fuzz/fuzz_process.c $(fuzz_driver)
 tests_fuzz_fuzz_route_SOURCES = tests/fuzz/fuzz_route.c $(fuzz_driver)

@@ -1,10 +1,13 @@
 # One program per module under test; each is a libcheck suite of its own.
 unit_tests = \
 	tests/unit/test_accounts \
+	tests/unit/test_actions \
+	tests/unit/test_arguments \
 	tests/unit/test_asker \
 	tests/unit/test_backoff \
 	tests/unit/test_bucket \
 	tests/unit/test_buf \
+	tests/unit/test_capture \
 	tests/unit/test_cgroup \
 	tests/unit/test_cgroup_id \
 	tests/unit/test_channel \
@@ -30,11 +33,13 @@ unit_tests = \
 	tests/unit/test_filesystem \
 	tests/unit/test_freeze \
 	tests/unit/test_golden \
+	tests/unit/test_group \
 	tests/unit/test_health \
 	tests/unit/test_hello \
 	tests/unit/test_helper \
 	tests/unit/test_hostname \
 	tests/unit/test_identity \
+	tests/unit/test_job \
 	tests/unit/test_journal \
 	tests/unit/test_json_read \
 	tests/unit/test_json_write \
@@ -44,6 +49,7 @@ unit_tests = \
 	tests/unit/test_keyfile \
 	tests/unit/test_keyring \
 	tests/unit/test_kill \
+	tests/unit/test_launch \
 	tests/unit/test_load \
 	tests/unit/test_log \
 	tests/unit/test_memory \
@@ -80,6 +86,7 @@ unit_tests = \
 	tests/unit/test_service_action \
 	tests/unit/test_services \
 	tests/unit/test_serve \
+	tests/unit/test_scope \
 	tests/unit/test_settings \
 	tests/unit/test_show \
 	tests/unit/test_socket \
@@ -101,7 +108,8 @@ unit_tests = \
 	tests/unit/test_virtual \
 	tests/unit/test_vitals \
 	tests/unit/test_vmstat \
-	tests/unit/test_walk
+	tests/unit/test_walk \
+	tests/unit/test_words
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 
@@ -115,6 +123,14 @@ tests_unit_test_walk_SOURCES = tests/unit/test_walk.c $(warp)
 
 # It runs the program.
 EXTRA_tests_unit_test_helper_DEPENDENCIES = vmvitals-helper$(EXEEXT)
+EXTRA_tests_unit_test_group_DEPENDENCIES = vmvitals-job$(EXEEXT)
+EXTRA_tests_unit_test_job_DEPENDENCIES = vmvitals-job$(EXEEXT)
+EXTRA_tests_unit_test_launch_DEPENDENCIES = vmvitals-job$(EXEEXT)
+
+tests_unit_test_actions_LDADD = $(job_libs) $(CHECK_LIBS)
+tests_unit_test_scope_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
+tests_unit_test_scope_LDADD = tests/lib/libfixture.a $(job_libs) $(CHECK_LIBS)
+tests_unit_test_group_LDADD = tests/lib/libfixture.a $(job_libs) $(CHECK_LIBS)
 
 # The executor's parts.
 tests_unit_test_counters_LDADD = execd/libexecd.a $(LDADD)

@@ -1243,6 +1243,47 @@ START_TEST(one_kind_of_fetches_leaves_a_process_to_the_others)
 }
 END_TEST
 
+/* What had to wait for a process. */
+START_TEST(what_began_late_ends_with_those_who_wait)
+{
+	struct got busy = { 0 }, first = { 0 }, second = { 0 };
+	char path[VMV_ASK_FETCHERS][32], q[VMV_ASK_FETCHERS][64];
+	bool is_joined = _i == 1;
+	uint64_t begin;
+	pid_t child;
+
+	for (size_t i = 0; i < VMV_ASK_FETCHERS; i++) {
+		bool is_last = i == VMV_ASK_FETCHERS - 1;
+
+		new_path(path[i]);
+		(void)snprintf(q[i], sizeof(q[i]), "family %.31s", path[i]);
+		ck_assert_int_eq(fetch(q[i], 0, is_last ? 15000 : 10000, is_last ? &first : &busy),
+				 0);
+		if (!is_last)
+			(void)wait_pid_in(path[i]);
+	}
+	let_time_pass(10000);
+	wait_got(&busy, VMV_ASK_FETCHERS - 1);
+	child = wait_pid_in(path[VMV_ASK_FETCHERS - 1]);
+	let_time_pass(4000);
+	if (is_joined)
+		ck_assert_int_eq(fetch(q[VMV_ASK_FETCHERS - 1], 0, 15000, &second), 0);
+	let_time_pass(1000);
+	wait_got(&first, 1);
+	ck_assert_int_eq(first.result, -ETIMEDOUT);
+	if (is_joined) {
+		ck_assert_int_eq(kill(child, 0), 0);
+		ck_assert_uint_eq(second.n, 0);
+		let_time_pass(10000);
+		wait_got(&second, 1);
+		ck_assert_int_eq(second.result, -ETIMEDOUT);
+	}
+	begin = vmv_mono_ms(&vmv_clock_system);
+	wait_dead(child);
+	ck_assert_uint_lt(vmv_mono_ms(&vmv_clock_system) - begin, 5000); /* not by its own time */
+}
+END_TEST
+
 START_TEST(who_is_forgotten_is_not_called)
 {
 	struct vmv_asker *a = vmv_ask_pool_asker(pool);
@@ -1251,8 +1292,8 @@ START_TEST(who_is_forgotten_is_not_called)
 
 	new_path(path);
 	(void)snprintf(question, sizeof(question), "count %s", path);
-	ck_assert_int_eq(fetch(question, 0, 60000, &one), 0);
-	ck_assert_int_eq(fetch(question, 0, 60000, &other), 0);
+	ck_assert_int_eq(fetch(question, 60000, 60000, &one), 0);
+	ck_assert_int_eq(fetch(question, 60000, 60000, &other), 0);
 	a->forget(a, &one);
 	wait_got(&other, 1);
 	ck_assert_uint_eq(one.n, 0);
@@ -1262,6 +1303,7 @@ START_TEST(who_is_forgotten_is_not_called)
 	a->forget(a, &one);
 	wait_got(&other, 2);
 	ck_assert_uint_eq(one.n, 0);
+	ck_assert_int_eq(runs_of(path), 1);
 	(void)unlink(path);
 	/* what nobody waits for any more is not begun */
 	for (int i = 0; i < VMV_ASK_FETCHERS - 1; i++) {
@@ -1485,6 +1527,7 @@ int main(void)
 	tcase_add_test(tc, what_is_asked_never_waits_for_what_is_fetched);
 	tcase_add_test(tc, what_is_fetched_never_waits_for_what_is_asked);
 	tcase_add_test(tc, one_kind_of_fetches_leaves_a_process_to_the_others);
+	tcase_add_loop_test(tc, what_began_late_ends_with_those_who_wait, 0, 2);
 	tcase_add_test(tc, who_is_forgotten_is_not_called);
 	tcase_add_test(tc, who_is_called_may_fetch);
 	tcase_add_test(tc, at_the_end_all_who_wait_are_told);

@@ -35,7 +35,7 @@ START_TEST(times_that_no_system_has_are_refused)
 		char members[64];
 
 		(void)snprintf(members, sizeof(members), "\"realtime_ms\":%s", times[i]);
-		try_action(&t, "SetTime", members, fx.dir);
+		try_action(&t, "SetTime", members, "/");
 		EXPECT_FAILED(&t, VMV_E_RANGE, "realtime_ms");
 		ck_assert_uint_eq(t.a.data.buf.len, 0);
 		try_done(&t);
@@ -60,9 +60,19 @@ START_TEST(a_clock_that_cannot_be_set_is_an_error_and_stays)
 		caps[i].effective = caps[i].permitted = 0;
 	ck_assert_int_eq(syscall(SYS_capset, &head, caps), 0);
 	(void)snprintf(members, sizeof(members), "\"realtime_ms\":%jd", (intmax_t)before);
-	try_action(&t, "SetTime", members, fx.dir);
+	try_action(&t, "SetTime", members, "/");
 	EXPECT_FAILED(&t, VMV_E_IO, "cannot set the clock: Operation not permitted");
 	ck_assert_uint_eq(t.a.data.buf.len, 0);
+	try_done(&t);
+}
+END_TEST
+
+START_TEST(a_tree_that_is_no_system_has_no_clock)
+{
+	struct try t = { 0 };
+
+	try_action(&t, "SetTime", "\"realtime_ms\":1784030400000", fx.dir);
+	EXPECT_FAILED(&t, VMV_E_UNSUPPORTED, "not that of the tree");
 	try_done(&t);
 }
 END_TEST
@@ -130,6 +140,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, up, down);
 	tcase_add_test(tc, times_that_no_system_has_are_refused);
 	tcase_add_test(tc, a_clock_that_cannot_be_set_is_an_error_and_stays);
+	tcase_add_test(tc, a_tree_that_is_no_system_has_no_clock);
 	tcase_add_test(tc, adjtime_says_what_the_hardware_clock_keeps);
 	tcase_add_test(tc, the_hardware_clock_gets_utc_or_local_time);
 	suite_add_tcase(s, tc);

@@ -249,6 +249,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tc, up, down);
+	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, each_filesystem_is_told_twice_in_its_two_shapes);
 	tcase_add_test(tc, all_are_judged_and_the_worst_is_the_status);
 	tcase_add_test(tc, lines_may_have_fractions_and_be_equal);

@@ -20,7 +20,7 @@ static struct vmv_buf answer;
 
 #ifdef HAVE_LIBSYSTEMD
 
-#include "helper/bus.h"
+#include "exec/bus.h"
 #include "tests/lib/fake_systemd.h"
 
 #include <sys/socket.h>
@@ -404,7 +404,7 @@ START_TEST(a_bus_that_hangs_is_not_waited_for_longer_than_was_agreed)
 	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/bus", fx.dir);
 	ck_assert_int_eq(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
 	ck_assert_int_eq(listen(fd, 8), 0);
-	ck_assert_int_eq(vmv_answer_services("", &answer), -ETIMEDOUT);
+	ck_assert_int_eq(vmv_answer_services("", &answer), -ETIME);
 	ck_assert_uint_lt(vmv_mono_ms(&vmv_clock_system) - began_ms, VMV_BUS_DEADLINE_MS + 5000);
 }
 END_TEST

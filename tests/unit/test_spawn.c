@@ -153,6 +153,25 @@ START_TEST(numbers_of_both_sides_may_overlap)
 }
 END_TEST
 
+/* What is copied on the way must not be overwritten either. */
+START_TEST(numbers_may_be_any_that_are_free_here)
+{
+	int first = open_path("/proc"), second = open_path("/sys"), third = open_path("/dev");
+	const struct vmv_spawn_fd fds[] = { { .ours = first, .theirs = third + 5 },
+					    { .ours = second, .theirs = third + 4 },
+					    { .ours = third, .theirs = third + 6 } };
+	char expected[96];
+
+	/* above are the pipe of spy(), and /dev/null */
+	(void)snprintf(expected, sizeof(expected), "0=/dev/null %d=/sys %d=/proc %d=/dev ",
+		       third + 4, third + 5, third + 6);
+	ck_assert_str_eq(spy("fds", VMV_SPAWN_OWN_GROUP, fds, 3), expected);
+	vmv_closep(&first);
+	vmv_closep(&second);
+	vmv_closep(&third);
+}
+END_TEST
+
 START_TEST(nothing_of_ours_stays_open_here)
 {
 	int before = open_path("/"), after;
@@ -257,6 +276,7 @@ int main(int argc, char **argv)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, a_child_has_the_descriptors_that_were_named_and_no_others);
 	tcase_add_test(tc, numbers_of_both_sides_may_overlap);
+	tcase_add_test(tc, numbers_may_be_any_that_are_free_here);
 	tcase_add_test(tc, nothing_of_ours_stays_open_here);
 	tcase_add_test(tc, the_group_is_the_one_that_was_wished_for);
 	tcase_add_test(tc, signals_are_as_at_a_login);

@@ -141,6 +141,20 @@ START_TEST(the_same_reading_and_an_older_one_count_for_nothing)
 }
 END_TEST
 
+/* A host may ask faster than the kernel counts. */
+START_TEST(readings_within_a_tick_lose_no_time)
+{
+	for (int i = 0; i < 20000; i++) {
+		mark.at_ms++;
+		mark.total += i % 10 == 9;
+		mark.busy += i % 20 == 19;
+		vmv_usage_add(usage, &mark);
+	}
+	ck_assert_uint_eq(summary(1).seconds, 20);
+	ck_assert_double_eq_tol(summary(1).cpu_p95, 50, 0.011);
+}
+END_TEST
+
 START_TEST(unknown_memory_is_no_memory_peak)
 {
 	pass(10 * MINUTE, 10, VMV_UNSET, MINUTE);
@@ -362,6 +376,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tc, up, down);
+	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, nothing_is_known_of_an_agent_that_begins);
 	tcase_add_test(tc, means_cover_the_time_between_readings);
 	tcase_add_test(tc, peaks_are_of_means_of_five_minutes);
@@ -369,11 +384,13 @@ int main(void)
 	tcase_add_test(tc, time_without_readings_is_a_gap);
 	tcase_add_test(tc, counters_that_run_backwards_make_a_gap);
 	tcase_add_test(tc, the_same_reading_and_an_older_one_count_for_nothing);
+	tcase_add_test(tc, readings_within_a_tick_lose_no_time);
 	tcase_add_test(tc, unknown_memory_is_no_memory_peak);
 	tcase_add_test(tc, only_the_days_that_are_asked_for_are_looked_at);
 	tcase_add_test(tc, it_never_knows_of_more_than_a_month);
 	tcase_add_test(tc, a_gap_of_a_month_hides_what_was_before);
 	tcase_add_checked_fixture(advised, advice_up, advice_down);
+	tcase_set_timeout(advised, 60);
 	tcase_add_test(advised, less_than_an_hour_makes_no_advice);
 	tcase_add_test(advised, a_guest_that_is_too_large_is_told_what_would_do);
 	tcase_add_test(advised, a_guest_that_is_used_is_left_as_it_is);

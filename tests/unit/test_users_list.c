@@ -187,6 +187,7 @@ int main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tc, up, down);
+	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, root_and_people_are_listed);
 	tcase_add_test(tc, login_defs_says_who_is_a_person);
 	tcase_add_test(tc, a_limit_that_is_no_number_is_left_alone);
