@@ -3,6 +3,7 @@ packages works on a system of its own, made of this one and thrown away."""
 import hashlib
 import json
 import os
+import pathlib
 import re
 import shutil
 import subprocess
@@ -165,6 +166,18 @@ def test_the_health_check_knows_of_updates_when_there_was_a_list(start):
     check = host.data_of("RunHealthCheck", check_name="security_updates")
     assert check["status"] == ("warning" if n else "passed")
     assert check["message"].startswith(f"{n} security update")
+
+
+@has_dpkg
+def test_when_memory_runs_short_the_agent_is_not_the_first(start):
+    agent = start("--interval", "3600")
+    start.host(agent).data_of("PackageSearch", query="bash")
+
+    def score(pid):
+        return int(pathlib.Path(f"/proc/{pid}/oom_score_adj").read_text())
+
+    helpers = pathlib.Path(f"/proc/{agent.pid}/task/{agent.pid}/children").read_text().split()
+    assert 1000 in map(score, helpers) and score(agent.pid) < 1000
 
 
 def test_of_a_recorded_machine_nothing_is_told(start, tree):
