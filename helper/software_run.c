@@ -25,12 +25,27 @@ static void be_modest(void)
 	(void)setpriority(PRIO_PROCESS, 0, NICENESS);
 }
 
+/* apt cannot work without a directory for temporary files, and to a service that may write to its
+ * own directories only (ProtectSystem=strict) /tmp is none. Returns the first that is. */
+static const char *temporary(void)
+{
+	static const char *const places[] = { "TMPDIR=/tmp", "TMPDIR=/run/vmvitals",
+					      "TMPDIR=/var/lib/vmvitals", "TMPDIR=/dev/shm" };
+
+	for (size_t i = 0; i < VMV_COUNTOF(places); i++)
+		if (access(places[i] + strlen("TMPDIR="), W_OK | X_OK) == 0)
+			return places[i];
+	return places[0];
+}
+
 /* Nothing of what the agent was started with but what exec/child.h says: what programs print must
  * not depend on it. No deadline: when the answer is late, the agent ends us and them. */
 int vmv_software_run(void *arg, char *const *argv, struct vmv_buf *out, bool *ret_is_cut)
 {
+	const char *const environment[] = { temporary(), NULL };
 	const struct vmv_child child = {
 		.argv = (const char *const *)argv,
+		.env = environment,
 		.out_max = out->max,
 		.deadline_ms = VMV_CHILD_NEVER,
 		.is_in_our_group = true,

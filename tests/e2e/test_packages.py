@@ -6,11 +6,12 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import time
 
 import pytest
-from harness import BUILD, command
+from harness import BUILD, HELPER, command
 
 JOB = BUILD / "vmvitals-job"
 UNSUPPORTED = {"supported": False, "platform": "linux"}
@@ -178,6 +179,30 @@ def test_when_memory_runs_short_the_agent_is_not_the_first(start):
 
     helpers = pathlib.Path(f"/proc/{agent.pid}/task/{agent.pid}/children").read_text().split()
     assert 1000 in map(score, helpers) and score(agent.pid) < 1000
+
+
+READ_ONLY = 'mount --rbind / "$1" && mount -o remount,bind,ro "$1" && test ! -w "$1/tmp" && exec chroot "$1" "$2"'
+
+
+@has_dpkg
+def test_lists_are_read_where_nothing_can_be_written_but_in_a_corner(tmp_path):
+    """As a service with ProtectSystem=strict has it: apt wants a directory for temporary files."""
+    if os.geteuid() != 0 or not os.access("/dev/shm", os.W_OK):
+        pytest.skip("needs root, and /dev/shm")
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with subprocess.Popen(["unshare", "-m", "sh", "-c", READ_ONLY, "sh", str(tmp_path), str(HELPER)], stdin=theirs, env={"PATH": EXACT["PATH"]},
+                          stderr=subprocess.PIPE, text=True) as helper:
+        theirs.close()
+        with ours:
+            ours.settimeout(120)
+            try:
+                ours.send(b"software updates x")
+                answer = ours.recv(1 << 20)
+            except (BrokenPipeError, ConnectionResetError):
+                answer = b""
+        if not answer:
+            pytest.skip(f"nothing can be mounted here: {helper.stderr.read()}")
+    assert answer.startswith((b"ok\n", b"more\n")), answer
 
 
 def test_of_a_recorded_machine_nothing_is_told(start, tree):
