@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "exec/child.h"
 #include "job/action.h"
+#include "job/relay.h"
 #include "packages/reboot.h"
 
 #include <errno.h>
@@ -99,27 +100,6 @@ int vmv_package_exit_code(enum vmv_manager m, int code)
 
 /* -- programs -------------------------------------------------------------------------------- */
 
-/* What they print is the answer, so stdout and stderr are ours. They stay in our process group: the
- * runner ends all of it, though of these not before the hard limit. */
-static int run_tool(const struct vmv_argv *argv, const struct vmv_argv *env)
-{
-	const struct vmv_child child = {
-		.argv = (const char *const *)argv->words,
-		.env = (const char *const *)env->words,
-		.passes_out = true,
-		.passes_err = true,
-		.deadline_ms = VMV_CHILD_NEVER,
-		.is_in_our_group = true,
-	};
-	struct vmv_child_end end;
-	int r = vmv_child_run(&end, &child);
-
-	if (r < 0)
-		return r;
-	vmv_child_end_free(&end);
-	return end.exit_code;
-}
-
 static int run_quietly(void *arg, char *const *argv, struct vmv_buf *out, bool *ret_is_cut)
 {
 	const struct vmv_child child = {
@@ -201,7 +181,7 @@ static int operate(struct work *w, enum vmv_operation op, const char *name, stru
 	if (r == 0)
 		r = vmv_manager_environment(w->look.here.which, wait_s, &env);
 	if (r == 0)
-		r = run_tool(&argv, &env);
+		r = vmv_relay_run((const char *const *)argv.words, (const char *const *)env.words);
 	if (r < 0)
 		return vmv_fail(err, VMV_E_IO, -r, "the package manager cannot be run: %s",
 				strerror(-r));

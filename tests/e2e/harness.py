@@ -200,6 +200,8 @@ class Host:
         self.session = None
         self.serial = 0
         self.early = []  # what overtook the first metrics
+        self.taken = 0  # bytes of this session, from its handshake on
+        self.acks = False  # tells the agent so, as who streams must
 
     @classmethod
     def connect(cls, path, family=socket.AF_UNIX):
@@ -274,6 +276,7 @@ class Host:
             line = self.line(deadline - time.monotonic())
             if line is None:
                 return None
+            self.taken += len(line) + 1
             if line:
                 return self.note(line)
             self.blanks += 1
@@ -288,6 +291,9 @@ class Host:
             ANSWERS_SEEN[action, m.get("error_code", "ok")] += 1
         if m["type"] == "handshake":
             self.session = m["session"]
+            self.taken = len(line) + 1
+        if self.acks:
+            self.send({"type": "ack", "bytes": self.taken})
         return m
 
     def expect(self, kind, timeout=DEADLINE):

@@ -364,7 +364,10 @@ START_TEST(a_character_is_never_split_between_pieces)
 	run("printf 'a\\342\\202'; sleep 0.6; printf '\\254'; sleep 0.6; printf '\\303'", &how);
 	ck_assert_uint_eq(r.streamed[0].len, 5);
 	ck_assert_int_eq(memcmp(r.streamed[0].data, "a\xe2\x82\xac\xc3", 5), 0);
-	ck_assert_uint_eq(r.n_output, 3); /* a; the character; the half at the end */
+	ck_assert_uint_eq(r.n_output, 3);
+	ck_assert_uint_eq(r.sizes[0], 1);
+	ck_assert_uint_eq(r.sizes[1], 3);
+	ck_assert_uint_eq(r.sizes[2], 1); /* the half at the end */
 }
 END_TEST
 
