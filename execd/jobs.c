@@ -441,6 +441,8 @@ void vmv_jobs_session_ended(struct vmv_jobs *js, const char *channel, const char
 		next = e->next;
 		if (strcmp(e->to.channel, channel) != 0 || strcmp(e->to.session, session) != 0)
 			continue;
+		if (!e->is_answered && e->to.peer)
+			vmv_settle(&e->to);
 		vmv_jobs_tell_no_more(e);
 		end_with_session(e);
 	}

@@ -164,6 +164,28 @@ def test_scripts_do_not_keep_it_from_leaving(pair):
     assert e.process.returncode == 0
 
 
+def test_the_end_of_a_session_settles_what_was_asked_in_it(executor):
+    _, link = linked(executor, config="[exec]\njobs = 1\n")
+    running = link.submit(envelope_v1(raw("sleep 1000", "r", timeout=600, on_disconnect="finish")))
+    waiting = link.submit(envelope_v1(raw("true", "w", timeout=600, on_disconnect="cancel")))
+    wait_for(lambda: link.state("w") == "queued", "it waits")
+    link.send("session_close", channel="c", session=link.sessions["c"])
+    assert link.answer_to(running)[0]["type"] == "result" and link.answer_to(waiting)[0]["type"] == "result"
+    assert link.state("r") == "running" and link.state("w") == "cancelled"
+
+
+def test_what_a_script_came_to_is_told_though_the_executor_is_another_one(pair, tmp_path):
+    """Its session began before this executor did."""
+    e, _, host = pair(idle=1)
+    wait_for(lambda: e.starts == 1, "it was there")
+    e.wait_gone()
+    host.send(envelope_v1({"type": "pending_scripts_response", "timestamp": "", "scripts": [
+        {"execution_id": "x1", "script_id": "s", "script_name": "n", "script_content": "echo told", "shell": "BASH",
+         "execution_type": "ON_DEMAND", "input_values": {}, "timeout_seconds": 60, "run_as": None}]}))
+    m = host.expect("script_completion")
+    assert (m["execution_id"], m["exit_code"], m["stdout"]) == ("x1", 0, "told\n") and e.starts == 2
+
+
 # -- what is kept ------------------------------------------------------------------------------------
 
 def test_what_ended_last_is_forgotten_last(executor, tmp_path):
@@ -350,6 +372,16 @@ def test_a_session_without_its_counters_is_never_the_current_one(executor):
     link.status()
     assert not counters.exists() and link.sessions["c"] not in (
         (folder / "sessions").read_text() if (folder / "sessions").exists() else "")
+
+
+def test_sessions_of_channels_that_are_gone_make_room(executor):
+    """The agent ended without a word, and its settings name others now."""
+    e, link = linked(executor, channel="c0")
+    for n in range(1, 12):
+        assert link.open(f"c{n}")["type"] == "session_opened"
+        assert link.do(raw("true", f"j{n}"), f"c{n}")["success"]
+    lines = (e.folder / "run" / "sessions").read_text().split()
+    assert lines[1::2] == [f"c{n}" for n in range(4, 12)] and lines[::2] == [link.sessions[c] for c in lines[1::2]]
 
 
 # -- an agent that means ill -------------------------------------------------------------------------
