@@ -10,6 +10,7 @@ import select
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -35,9 +36,9 @@ class Executor:
     def __init__(self, place, idle_s):
         if os.geteuid() != 0:
             raise Skip("the executor runs as root")
-        folder = os.path.join(place.scratch, "execd")
-        for name in ("", "run", "state", "etc"):
-            os.makedirs(os.path.join(folder, name), mode=0o755, exist_ok=True)
+        folder = tempfile.mkdtemp(prefix="execd", dir=place.scratch)
+        for name in ("run", "state", "etc"):
+            os.mkdir(os.path.join(folder, name), mode=0o755)
         self.path = os.path.join(folder, "run", "execd.sock")
         config, secret = os.path.join(folder, "execd.conf"), os.path.join(folder, "agent.env")
         with open(config, "w", encoding="ascii") as f:

@@ -89,6 +89,14 @@ def print_table(results, check):
         print(f"skipped: {skipped['what']}: {skipped['why']}")
 
 
+def print_markdown(results):
+    print("| what | value | unit | min | max | limit | |\n| --- | ---: | --- | ---: | ---: | ---: | --- |")
+    for row in results.rows:
+        low, high, limit = (number(row[k]) if k in row else "" for k in ("min", "max", "limit"))
+        cells = [row["what"], number(row["value"]), row["unit"], low, high, limit, verdict(row)]
+        print("| " + " | ".join(cells) + " |")
+
+
 # -- idle ------------------------------------------------------------------------------------
 
 
@@ -494,6 +502,7 @@ def options():
     p.add_argument("--build", default=".", help="build directory (default: here)")
     p.add_argument("--json", help="write the results there")
     p.add_argument("--check", action="store_true", help="compare with limits; exit 1 on a miss")
+    p.add_argument("--markdown", action="store_true", help="print the table as in BENCHMARKS.md")
     p.add_argument("--only", default=",".join(BENCHES), help=f"some of {','.join(BENCHES)}")
     p.add_argument("--qemu-ga", help="program to compare with, where it is not installed")
     return p.parse_args()
@@ -535,7 +544,10 @@ def main():
                 results)
     print(f"{where['cpus']} CPUs, Linux {where['kernel']} {where['arch']}, "
           f"{where['processes']} processes, load {where['load']:.2f} at the start")
-    print_table(results, opts.check)
+    if opts.markdown:
+        print_markdown(results)
+    else:
+        print_table(results, opts.check)
     if opts.json:
         write_json(opts.json, where, results)
     missed = [r for r in results.rows if verdict(r) == "MISSED"]
