@@ -11,7 +11,7 @@ import threading
 import time
 
 from common import PATIENCE_S, Host, agent, cpu_ns, crowd, memory_kb, percentile, running
-from executor import VM_ID, Executor, signed
+from executor import VM_ID, Executor, check_root, signed
 
 VERIFY_RUNS = 9
 VERIFY_LIMITS = {"v1": 60, "v2": 300}  # us
@@ -258,6 +258,7 @@ def measure_busy(host, pid, second, results):
 def bench_commands(place, results):
     """Commands and metrics keep their time though collections with many processes run, and as many
     jobs as the executor runs at once, whose output is streamed."""
+    check_root()
     second = f"{place.scratch}/second.sock"
     with crowd(place, CROWD), \
             signing_host(place, INTERVAL_S, 30, "--channel", f"unix-listen:{second}") as \

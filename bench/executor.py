@@ -30,12 +30,16 @@ def signed(message):
     return json.dumps(envelope).encode() + b"\n"
 
 
+def check_root():
+    if os.geteuid() != 0:
+        raise Skip("the executor runs as root")
+
+
 class Executor:
     """Its socket, and its process while there is one."""
 
     def __init__(self, place, idle_s):
-        if os.geteuid() != 0:
-            raise Skip("the executor runs as root")
+        check_root()
         folder = tempfile.mkdtemp(prefix="execd", dir=place.scratch)
         for name in ("run", "state", "etc"):
             os.mkdir(os.path.join(folder, name), mode=0o755)

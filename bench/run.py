@@ -85,6 +85,10 @@ def print_table(results, check):
         cells = [c.rjust(w) if i in (1, 3, 4, 5) else c.ljust(w)
                  for i, (c, w) in enumerate(zip(line, widths))]
         print("  ".join(cells).rstrip())
+    print_skipped(results)
+
+
+def print_skipped(results):
     for skipped in results.skipped:
         print(f"skipped: {skipped['what']}: {skipped['why']}")
 
@@ -95,6 +99,7 @@ def print_markdown(results):
         low, high, limit = (number(row[k]) if k in row else "" for k in ("min", "max", "limit"))
         cells = [row["what"], number(row["value"]), row["unit"], low, high, limit, verdict(row)]
         print("| " + " | ".join(cells) + " |")
+    print_skipped(results)
 
 
 # -- idle ------------------------------------------------------------------------------------
