@@ -165,6 +165,28 @@ static void take_streamed(struct vmv_session *s)
 	s->n_streamed -= done;
 }
 
+static bool is_streaming(const struct vmv_session *s, uint64_t ref)
+{
+	for (size_t i = 0; i < s->n_streamed; i++)
+		if (s->streamed[i].ref == ref)
+			return true;
+	return false;
+}
+
+/* The answer comes after the output it answers for: while that waits, it waits behind it. */
+static void pass_answer(struct vmv_session *s, struct vmv_request *req, uint64_t ref,
+			const char *line, size_t len)
+{
+	bool waits = is_streaming(s, ref) && req->epoch == s->epoch;
+
+	if (waits && vmv_channel_send(s->channel, VMV_CLASS_STREAM, 0, line, len) == 0) {
+		note_streamed(s, ref, len + 1);
+		vmv_session_pass_answer(s, req, NULL, 0);
+	} else {
+		vmv_session_pass_answer(s, req, line, len);
+	}
+}
+
 static void on_submitted(void *arg, uint64_t ref, enum vmv_executor_news news,
 			 struct json_object *m)
 {
@@ -185,7 +207,7 @@ static void on_submitted(void *arg, uint64_t ref, enum vmv_executor_news news,
 		return;
 	}
 	if (json_object_get_boolean(vmv_json_get(m, "vouched")) || vmv_session_may_refuse(s))
-		vmv_session_pass_answer(s, req, line, len);
+		pass_answer(s, req, ref, line, len);
 	else
 		vmv_session_pass_answer(s, req, NULL, 0);
 }

@@ -17,7 +17,8 @@
 /* A host gives up after so much of its time: TERM comes margin before it, KILL half of that. */
 #define MARGIN_MIN_MS 200
 #define MARGIN_MAX_MS 2000
-#define ANSWER_MS     50 /* before the host gives up, at the latest */
+#define AFTER_MS      120000 /* a reboot gets so long to begin */
+#define ANSWER_MS     50     /* before the host gives up, at the latest */
 
 static uint64_t now_ms(const struct vmv_jobs *js)
 {
@@ -413,23 +414,22 @@ static void on_after(evutil_socket_t fd, short what, void *arg)
 	static const struct vmv_job_calls calls = { .ended = on_after_ended };
 	struct vmv_jobs *js = arg;
 	uint64_t now = now_ms(js);
-	char text[96];
 	struct vmv_job_spec spec = {
 		.program = js->execd->options->job,
-		.description = text,
-		.term_at_ms = now + 60000,
-		.kill_at_ms = now + 65000,
+		.term_at_ms = now + AFTER_MS,
+		.kill_at_ms = now + AFTER_MS + VMV_CANCEL_KILL_MS,
 		.late_at_ms = VMV_JOB_NEVER,
 		.output_max = VMV_KIB,
 	};
 	struct vmv_err err = { 0 };
+	struct vmv_jw w;
 
 	(void)fd;
 	(void)what;
-	spec.description_len = (size_t)snprintf(
-		text, sizeof(text), "{\"kind\":\"after\",\"after\":\"%s\",\"forced\":%s}",
-		js->after.is_reboot ? "reboot" : "poweroff",
-		js->after.is_forced ? "true" : "false");
+	vmv_jw_init(&w, VMV_LINE_OUT_MAX);
+	(void)vmv_jobs_describe_after(js, &w);
+	spec.description = w.buf.data;
+	spec.description_len = w.buf.len;
 	vmv_log(VMV_LOG_NOTICE, SUBSYS, "%s, as a host asked for",
 		js->after.is_reboot ? "rebooting" : "powering off");
 	if (vmv_job_start(&js->after.job, js->execd->base, js->execd->clock, &spec, &calls, js,
@@ -437,6 +437,7 @@ static void on_after(evutil_socket_t fd, short what, void *arg)
 		vmv_log(VMV_LOG_ERROR, SUBSYS, "%s", err.msg);
 		js->after.is_set = false;
 	}
+	vmv_jw_free(&w);
 }
 
 /* -- life ---------------------------------------------------------------------------------------

@@ -69,6 +69,7 @@ void vmv_jobs_on_late(void *arg);
 void vmv_jobs_refuse(struct entry *e, const struct vmv_err *err);
 
 /* jobs_describe.c: what vmvitals-job is told */
+int vmv_jobs_describe_after(const struct vmv_jobs *js, struct vmv_jw *w);
 int vmv_jobs_describe(const struct entry *e, uint64_t deadline_ms, const char *group,
 		      struct vmv_jw *w);
 

@@ -49,8 +49,6 @@ static int serve(const struct vmv_execd_options *o)
 	(void)sigaction(SIGPIPE, &ignore, NULL);
 	(void)sigaction(SIGCHLD, &usual, NULL);
 	(void)umask(077);
-	/* what jobs leave behind becomes ours, and can be found and ended */
-	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	/* no core with a secret in it, no peeking */
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	r = vmv_execd_new(&e, o, secret, &err);

@@ -76,9 +76,26 @@ static int get_kind(struct vmv_description *d, struct vmv_err *err)
 {
 	const char *kind = vmv_json_str(d->json, "kind");
 
-	if (!kind || (strcmp(kind, "raw") != 0 && strcmp(kind, "action") != 0))
+	if (!kind ||
+	    (strcmp(kind, "raw") != 0 && strcmp(kind, "action") != 0 && strcmp(kind, "after") != 0))
 		return bad(err, "kind");
 	d->is_raw = strcmp(kind, "raw") == 0;
+	d->is_after = strcmp(kind, "after") == 0;
+	return 0;
+}
+
+/* What it is that was promised. */
+static int get_after(struct vmv_description *d, struct vmv_err *err)
+{
+	const char *after = vmv_json_str(d->json, "after");
+	struct json_object *forced = vmv_json_get(d->json, "forced");
+
+	if (!after || (strcmp(after, "reboot") != 0 && strcmp(after, "poweroff") != 0))
+		return bad(err, "after");
+	if (!json_object_is_type(forced, json_type_boolean))
+		return bad(err, "forced");
+	d->is_reboot = strcmp(after, "reboot") == 0;
+	d->is_forced = json_object_get_boolean(forced);
 	return 0;
 }
 
@@ -201,8 +218,8 @@ static int get_all(struct vmv_description *d, struct vmv_err *err)
 		r = get_group(d, err);
 	if (r == 0)
 		r = get_settings(d, err);
-	if (r < 0)
-		return r;
+	if (r < 0 || d->is_after)
+		return r < 0 ? r : get_after(d, err);
 	d->message = vmv_json_get(d->json, "message");
 	return json_object_is_type(d->message, json_type_object) ? 0 : bad(err, "message");
 }

@@ -35,6 +35,15 @@ def test_output_is_streamed_in_order_and_counted(pair):
     assert answer["output_bytes"] == {"stdout": 15, "stderr": 15}
 
 
+def test_the_answer_comes_after_the_output(pair):
+    _, _, host = pair()
+    for n in range(20):
+        answer, before = do(host, raw("seq 2000", host.fresh_id(), stream=True))
+        told = sum(len(m["data"]) for m in before if m["type"] == "output")
+        assert told == answer["output_bytes"]["stdout"] == 8893, n
+        assert not [m for m in host.barrier() if m["type"] == "output"]
+
+
 def test_a_gigabyte_of_output_is_cut_and_counted(pair):
     e, agent, host = pair()
     answer, _ = do(host, raw("head -c 1000000000 /dev/zero | tr '\\0' x; echo end", host.fresh_id(), timeout=300))
