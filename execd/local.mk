@@ -37,4 +37,3 @@ pkglibexec_PROGRAMS += vmvitals-execd
 vmvitals_execd_SOURCES = execd/main.c
 vmvitals_execd_CPPFLAGS = $(AM_CPPFLAGS)
 vmvitals_execd_LDADD = $(execd_libs)
-dist_man_MANS += man/vmvitals-execd.8
