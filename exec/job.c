@@ -863,3 +863,9 @@ void vmv_job_free(struct vmv_job *j)
 	free(j->group);
 	free(j);
 }
+
+void vmv_job_let_go(struct vmv_job *j)
+{
+	j->pid = 0;
+	vmv_job_free(j);
+}

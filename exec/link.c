@@ -33,6 +33,7 @@ struct vmv_link {
 	struct vmv_buf line; /* what has come of the line under way */
 	struct piece *first, **last;
 	size_t queued;
+	int failure; /* negative errno: to be told when the loop goes on */
 	bool is_lost;
 	bool *is_freed; /* set by free() when a callback is under way */
 	char packet[1 + PIECE_MAX + 1];
@@ -130,12 +131,14 @@ static int flush(struct vmv_link *l)
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct vmv_link *l = arg;
-	int r = flush(l);
+	int r = l->failure < 0 ? l->failure : flush(l);
 
 	(void)fd;
 	(void)what;
 	if (r < 0)
 		lose(l, r == -EPIPE || r == -ECONNRESET ? 0 : r);
+	else if (!l->first && l->calls->drained)
+		l->calls->drained(l->arg);
 }
 
 static struct piece *piece_new(const char *data, size_t len, bool is_last)
@@ -186,6 +189,15 @@ int vmv_link_send(struct vmv_link *l, const char *line, size_t len)
 	return 0;
 }
 
+void vmv_link_fail(struct vmv_link *l, int error)
+{
+	if (l->is_lost || l->failure < 0)
+		return;
+	l->failure = error;
+	(void)event_del(l->readable);
+	event_active(l->writable, EV_WRITE, 0);
+}
+
 size_t vmv_link_queued(const struct vmv_link *l)
 {
 	return l->queued;
@@ -193,7 +205,7 @@ size_t vmv_link_queued(const struct vmv_link *l)
 
 void vmv_link_pause(struct vmv_link *l, bool is_paused)
 {
-	if (l->is_lost)
+	if (l->is_lost || l->failure < 0)
 		return;
 	if (is_paused)
 		(void)event_del(l->readable);

@@ -59,8 +59,10 @@ static int serve(const struct vmv_execd_options *o)
 	if (r < 0)
 		vmv_log(VMV_LOG_ERROR, "main", "%s", err.msg);
 	if (r < 0)
-		return err.code == VMV_E_RANGE || err.code == VMV_E_UNKNOWN ? EX_CONFIG
-									    : EXIT_FAILURE;
+		return err.code == VMV_E_RANGE || err.code == VMV_E_UNKNOWN ||
+				       err.code == VMV_E_DENIED
+			       ? EX_CONFIG
+			       : EXIT_FAILURE;
 	return EXIT_SUCCESS;
 }
 
