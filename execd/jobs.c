@@ -63,6 +63,7 @@ static void move_over(struct vmv_jobs *js, struct entry *e)
 	js->last_over = &e->next;
 	js->n_finished++;
 	js->kept_bytes += e->response_len;
+	vmv_kept_add(e);
 }
 
 /* What is over is kept for JobStatus: so many, so long, so much; the newest in any case. */
@@ -77,6 +78,7 @@ static void forget_old(struct vmv_jobs *js)
 		js->over = e->next;
 		js->n_finished--;
 		js->kept_bytes -= e->response_len;
+		vmv_kept_remove(e);
 		entry_free(e);
 	}
 }
@@ -516,13 +518,15 @@ int vmv_jobs_new(struct vmv_jobs **ret, struct vmv_execd *x, struct vmv_err *err
 	js->execd = x;
 	js->last = &js->first;
 	js->last_over = &js->over;
-	js->records = -1;
+	js->records = js->kept = -1;
 	js->after.timer = event_new(x->base, -1, 0, on_after, js);
 	if (!js->after.timer) {
 		vmv_jobs_free(js);
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	}
 	r = vmv_records_open(js, err);
+	if (r == 0)
+		r = vmv_kept_open(js, err);
 	if (r < 0) {
 		vmv_jobs_free(js);
 		return r;
@@ -562,6 +566,7 @@ void vmv_jobs_free(struct vmv_jobs *js)
 	if (js->after.timer)
 		event_free(js->after.timer);
 	vmv_closep(&js->records);
+	vmv_closep(&js->kept);
 	free(js);
 }
 
