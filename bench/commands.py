@@ -29,7 +29,7 @@ TICK = "while :; do echo tick; sleep 0.1; done"
 
 # Ping and SystemInfo are answered from memory, UserList reads a file, JobStatus asks the executor.
 ACTIONS = ("Ping", "SystemInfo", "UserList", "JobStatus")
-WAITING = ("SystemInfo",)  # for the reading under way: without a limit where one follows the other
+WAITING = ()  # actions without a limit where one reading follows the other
 
 
 # -- verify ----------------------------------------------------------------------------------
