@@ -43,6 +43,7 @@ unit_tests = \
 	tests/unit/test_journal \
 	tests/unit/test_json_read \
 	tests/unit/test_json_write \
+	tests/unit/test_judge \
 	tests/unit/test_keeper \
 	tests/unit/test_kernel \
 	tests/unit/test_keyed \
