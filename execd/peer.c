@@ -215,6 +215,13 @@ static bool get_return(struct vmv_peer *p, struct json_object *message, struct v
 	return true;
 }
 
+static bool is_current(const struct vmv_execd *e, const struct vmv_return *from)
+{
+	const char *session = vmv_sessions_of(e->sessions, from->channel);
+
+	return session && strcmp(session, from->session) == 0;
+}
+
 static void with_line(struct vmv_peer *p, struct json_object *message,
 		      void (*run)(struct vmv_execd *e, const struct vmv_return *from,
 				  const char *line, size_t len))
@@ -223,10 +230,13 @@ static void with_line(struct vmv_peer *p, struct json_object *message,
 	size_t len = 0;
 	const char *line = vmv_json_text(vmv_json_get(message, "line"), &len);
 
-	if (get_return(p, message, &from) && line)
-		run(p->execd, &from, line, len);
-	else
+	if (!get_return(p, message, &from) || !line) {
 		vmv_settle(&from);
+		return;
+	}
+	if (is_current(p->execd, &from))
+		vmv_scriptq_heard(p->execd->scripts, &from);
+	run(p->execd, &from, line, len);
 }
 
 static void on_submit(struct vmv_peer *p, struct json_object *message)

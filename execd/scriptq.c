@@ -247,6 +247,14 @@ void vmv_scriptq_opened(struct vmv_scriptq *q, const struct vmv_return *to)
 	tend(q);
 }
 
+void vmv_scriptq_heard(struct vmv_scriptq *q, const struct vmv_return *to)
+{
+	for (size_t i = 0; i < q->n_listeners; i++)
+		if (strcmp(q->listeners[i].to.channel, to->channel) == 0)
+			return;
+	vmv_scriptq_opened(q, to);
+}
+
 void vmv_scriptq_delivered(struct vmv_scriptq *q, const char *execution_id)
 {
 	(void)vmv_scripts_delivered(q->store, execution_id);

@@ -442,3 +442,35 @@ def completions_are_delivered(start):
 @pytest.mark.meanwhile(by=completions_are_delivered)
 def test_all_completions_are_taken_for_delivered(scenario):
     scenario.finish()
+
+
+# -- an executor that left and came back -----------------------------------------------------------
+
+def script(ident, text):
+    return {"execution_id": ident, "script_id": "s", "script_name": "name", "script_content": text, "shell": "BASH",
+            "execution_type": "ON_DEMAND", "input_values": {}, "timeout_seconds": 600, "run_as": None}
+
+
+def push(host, *scripts):
+    host.send(envelope_v1({"type": "pending_scripts_response", "timestamp": "2026-07-14T12:00:00Z", "scripts": list(scripts)}))
+
+
+def test_scripts_that_bring_the_executor_back_are_told_in_the_same_session(pair):
+    e, _, host = pair(idle=1)
+    push(host, script("before", "echo before"))
+    assert host.expect("script_completion")["stdout"] == "before\n"
+    host.send({"type": "ack", "scripts": ["before"]})
+    e.wait_gone()
+    push(host, script("after", "sleep 2; echo after"))
+    assert host.expect("script_completion")["stdout"] == "after\n"
+    assert e.starts == 2
+
+
+def test_a_script_of_an_executor_that_died_is_told_when_there_is_another(pair, tmp_path):
+    e, _, host = pair()
+    push(host, script("killed", f"echo > {tmp_path}/ran; sleep 600"))
+    wait_for((tmp_path / "ran").exists, "it runs")
+    e.kill()
+    push(host, script("next", "echo next"))
+    told = {m["execution_id"]: m for m in (host.expect("script_completion"), host.expect("script_completion"))}
+    assert told["killed"]["exit_code"] == -1 and told["next"]["stdout"] == "next\n"
