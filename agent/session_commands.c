@@ -36,8 +36,10 @@ static void unlink_request(struct vmv_session *s, struct vmv_request *req)
 
 static const char *type_word(const struct vmv_session *s, const struct vmv_request *req)
 {
+	if (req->is_unsafe)
+		return "unsafe";
 	if (!req->command)
-		return req->is_unsafe ? "unsafe" : "safe";
+		return "safe";
 	return s->env->config->command_type == VMV_TYPE_ACTION ? req->command->name : "safe";
 }
 
