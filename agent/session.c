@@ -435,6 +435,7 @@ void vmv_session_free(struct vmv_session *s)
 	vmv_executor_forget(s->env->executor, s);
 	vmv_keeper_forget(s->env->keeper, s);
 	vmv_session_drop_requests(s);
+	vmv_session_drop_waiting(s);
 	for (size_t i = 0; i < VMV_COUNTOF(events); i++)
 		if (*events[i])
 			event_free(*events[i]);

@@ -170,7 +170,8 @@ static bool is_overloaded(const struct vmv_session *s, const struct vmv_command 
 	if (vmv_outq_reply_bytes(q) > s->env->config->queue_high_mib * VMV_MIB)
 		return true;
 	return ((c->flags & VMV_COMMAND_ASYNC) || c->doer == VMV_BY_EXECUTOR) &&
-	       s->in_flight >= s->env->config->in_flight;
+	       s->in_flight >= s->env->config->in_flight +
+				       ((c->flags & VMV_COMMAND_SPARE) ? VMV_SPARE_IN_FLIGHT : 0);
 }
 
 static void enlist(struct vmv_session *s, struct vmv_request *req, bool is_counted)
@@ -192,14 +193,19 @@ void vmv_session_run_request(struct vmv_session *s, struct vmv_request *req)
 
 /* The unopened line goes to the executor. */
 static void hand_over(struct vmv_session *s, struct vmv_request *req,
-		      bool (*ask)(struct vmv_session *s, struct vmv_request *req))
+		      int64_t (*ask)(struct vmv_session *s, struct vmv_request *req))
 {
 	static const struct vmv_err gone = { VMV_E_NOEXECUTOR, 0,
 					     "the executor cannot be reached" };
+	static const struct vmv_err too_long = { VMV_E_TOOLARGE, 0,
+						 "too long a line for the executor" };
+	int64_t r;
 
 	enlist(s, req, true);
-	if (!ask(s, req))
-		vmv_session_refuse(s, req, &gone, NULL);
+	req->is_submitted = ask == vmv_session_submit;
+	r = ask(s, req);
+	if (r < 0)
+		vmv_session_refuse(s, req, r == -EFBIG ? &too_long : &gone, NULL);
 }
 
 void vmv_session_policy(void *session, struct vmv_policy *ret)
@@ -284,6 +290,18 @@ static void forget(struct vmv_session *s, struct vmv_request *req)
 	vmv_executor_forget(s->env->executor, req);
 	if (s->env->asker)
 		s->env->asker->forget(s->env->asker, req);
+}
+
+/* The executor answers nobody but the session that asked. */
+void vmv_session_drop_submitted(struct vmv_session *s)
+{
+	for (struct vmv_request *r = s->requests, *next; r; r = next) {
+		next = r->next;
+		if (!r->is_submitted)
+			continue;
+		forget(s, r);
+		vmv_session_pass_answer(s, r, NULL, 0);
+	}
 }
 
 void vmv_session_drop_requests(struct vmv_session *s)

@@ -110,6 +110,7 @@ void vmv_session_open_executor(struct vmv_session *s)
 void vmv_session_close_executor(struct vmv_session *s)
 {
 	vmv_executor_forget(s->env->executor, s);
+	vmv_session_drop_submitted(s);
 	if (s->executor.is_there)
 		vmv_executor_close(s->env->executor, vmv_session_name(s), s->id);
 	s->executor = (struct vmv_session_executor){ .is_there = false };
@@ -184,16 +185,20 @@ static void on_submitted(void *arg, uint64_t ref, enum vmv_executor_news news,
 			note_streamed(s, ref, len + 1);
 		return;
 	}
-	if (json_object_get_boolean(vmv_json_get(m, "vouched")) || vmv_session_may_refuse(s))
+	if (json_object_get_boolean(vmv_json_get(m, "vouched"))) {
 		vmv_session_pass_answer(s, req, line, len);
-	else
+	} else if (vmv_session_may_refuse(s)) {
+		s->stats.refused++;
+		vmv_session_pass_answer(s, req, line, len);
+	} else {
 		vmv_session_pass_answer(s, req, NULL, 0);
+	}
 }
 
-bool vmv_session_submit(struct vmv_session *s, struct vmv_request *req)
+int64_t vmv_session_submit(struct vmv_session *s, struct vmv_request *req)
 {
 	return vmv_executor_submit(s->env->executor, vmv_session_name(s), s->id, s->line,
-				   s->line_len, on_submitted, req) > 0;
+				   s->line_len, on_submitted, req);
 }
 
 /* Scripts have no id: what becomes of them are completions. */
@@ -243,24 +248,36 @@ static void on_verdict(void *arg, uint64_t ref, enum vmv_executor_news news, str
 	}
 }
 
-bool vmv_session_verify(struct vmv_session *s, struct vmv_request *req)
+int64_t vmv_session_verify(struct vmv_session *s, struct vmv_request *req)
 {
 	return vmv_executor_verify(s->env->executor, vmv_session_name(s), s->id, s->line,
-				   s->line_len, on_verdict, req) > 0;
+				   s->line_len, on_verdict, req);
 }
 
 /* A message without an answer, under [policy] require_signature. */
-struct waiting {
+struct vmv_waiting {
+	struct vmv_waiting *next;
 	struct vmv_session *session;
 	struct json_object *message; /* owned */
 	uint64_t epoch;
 	void (*handle)(struct vmv_session *s, struct json_object *message);
 };
 
+static void waiting_free(struct vmv_waiting *w)
+{
+	struct vmv_waiting **at = &w->session->waiting;
+
+	while (*at != w)
+		at = &(*at)->next;
+	*at = w->next;
+	json_object_put(w->message);
+	free(w);
+}
+
 static void on_message_verdict(void *arg, uint64_t ref, enum vmv_executor_news news,
 			       struct json_object *m)
 {
-	struct waiting *w = arg;
+	struct vmv_waiting *w = arg;
 	struct vmv_session *s = w->session;
 
 	(void)ref;
@@ -268,25 +285,32 @@ static void on_message_verdict(void *arg, uint64_t ref, enum vmv_executor_news n
 		w->handle(s, w->message);
 	else
 		s->stats.ignored++;
-	json_object_put(w->message);
-	free(w);
+	waiting_free(w);
 }
 
 void vmv_session_verify_message(struct vmv_session *s, struct json_object *message,
 				void (*handle)(struct vmv_session *, struct json_object *))
 {
-	struct waiting *w = s->executor.is_there && s->line ? calloc(1, sizeof(*w)) : NULL;
+	struct vmv_waiting *w = s->executor.is_there && s->line ? calloc(1, sizeof(*w)) : NULL;
 
 	if (!w) {
 		s->stats.ignored++;
 		return;
 	}
-	*w = (struct waiting){ s, json_object_get(message), s->epoch, handle };
+	*w = (struct vmv_waiting){ s->waiting, s, json_object_get(message), s->epoch, handle };
+	s->waiting = w;
 	if (vmv_executor_verify(s->env->executor, vmv_session_name(s), s->id, s->line, s->line_len,
 				on_message_verdict, w) <= 0) {
 		s->stats.ignored++;
-		json_object_put(w->message);
-		free(w);
+		waiting_free(w);
+	}
+}
+
+void vmv_session_drop_waiting(struct vmv_session *s)
+{
+	while (s->waiting) {
+		vmv_executor_forget(s->env->executor, s->waiting);
+		waiting_free(s->waiting);
 	}
 }
 
