@@ -63,6 +63,7 @@ class Executor:
 
         def hand_over():
             os.dup2(fd, 3)
+            os.set_inheritable(3, True)  # where it was 3 already
             os.environ["LISTEN_PID"] = str(os.getpid())
             os.execve(EXECD, ["vmvitals-execd", *map(str, self.args)],
                       {**self.env, "LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"})
@@ -194,11 +195,11 @@ def trust(executor, seed, name="host"):
     return path
 
 
-def envelope_v2(payload, seed, session, counter, vm_id="lab", **changed):
-    """changed: members that are replaced after signing."""
+def envelope_v2(payload, seed, session, number, vm_id="lab", **changed):
+    """changed: members that are replaced after signing, 'counter' too."""
     text = payload if isinstance(payload, str) else json.dumps(payload)
-    sig = ed25519.sign(seed, f"vmvitals-signed-v2\n{vm_id}\n{session}\n{counter}\n{text}".encode())
-    return {"type": "signed", "v": 2, "key": key_id(seed), "session": session, "counter": counter, "payload": text,
+    sig = ed25519.sign(seed, f"vmvitals-signed-v2\n{vm_id}\n{session}\n{number}\n{text}".encode())
+    return {"type": "signed", "v": 2, "key": key_id(seed), "session": session, "counter": number, "payload": text,
             "sig": base64.b64encode(sig).decode()} | changed
 
 
