@@ -305,9 +305,15 @@ def collector_state(where, v):
 
 STATE = members({
     "channels": array(CHANNEL, 1, 8), "subscriptions": one_of([]), "jobs": array(JOB, 0, 64),
-    "collectors": array(collector_state, 1), "events": one_of({}), "fs_frozen": one_of(False),
-    "thaw_in_ms": one_of(None), "config_loaded_at": STAMP_TEXT,
+    "collectors": array(collector_state, 1), "events": one_of({}), "fs_frozen": boolean,
+    "thaw_in_ms": null_or(COUNT), "config_loaded_at": STAMP_TEXT,
     "cost": members({"cpu_ms": null_or(COUNT), "rss_bytes": null_or(integer(1)), "wakeups": null_or(COUNT)})})
+
+
+def state(where, v):
+    STATE(where, v)
+    need(v["fs_frozen"] == (v["thaw_in_ms"] is not None), where, "when what is not frozen will be thawed")
+
 
 # -- GetHealth -------------------------------------------------------------------------------------
 
@@ -422,7 +428,7 @@ DATA = {
     "FsFreezeStatus": freeze_status,
     "GetHealth": health,
     "GetSamples": SAMPLES,
-    "GetState": STATE,
+    "GetState": state,
     "Ping": members(HELLO | {"jobs": COUNT, "uptime_s": COUNT}),
     "GetMetrics": metrics_data,
     "SystemInfo": members(SYSTEM_INFO),

@@ -159,6 +159,27 @@ def test_too_many_in_flight_are_busy(made):
     wait_for(lambda: {j["state"] for j in host.data_of("JobStatus")["jobs"]} == {"cancelled"}, "all are cancelled")
 
 
+def test_while_filesystems_are_frozen_most_is_busy(made):
+    """No filesystem is: what says so is the file of the guard that would have frozen them, this process."""
+    e, _, host = made("[cache]\npackages = 1\n", job="/bin/false")
+    host.ask("Ping")
+    with open("/proc/self/stat") as f:
+        began = f.read().rsplit(")", 1)[1].split()[19]
+    record, now = e.folder / "run" / "fsfreeze", time.monotonic_ns() // 1000000
+    record.write_text(f"{int(time.time() * 1000)} {now} {now + 60000} {os.getpid()} {began} 1\n")
+    record.chmod(0o644)
+    for action, arguments in (("SystemInfo", {}), ("ProcessList", {}), ("UserList", {}), ("JobCancel", {"job": "x"})):
+        assert outcome(host.ask(action, **arguments)) == ("BUSY", None), action
+    assert outcome(signed_command(host, "SetHostname", {"hostname": "x"})) == ("BUSY", None)
+    assert outcome(run(host, "true")) == ("BUSY", None)
+    assert host.data_of("FsFreezeStatus")["status"] == "frozen" and host.data_of("GetState")["fs_frozen"] is True
+    for action in ("Ping", "GetMetrics", "GetSamples", "GetHealth", "JobStatus"):
+        assert host.ask(action)["success"], action
+    assert signed_command(host, "FsThaw")["error_code"] == "INTERNAL", "it was begun"
+    record.unlink()
+    assert host.ask("SystemInfo")["success"] and signed_command(host, "SetHostname", {"hostname": "x"})["error_code"] == "INTERNAL"
+
+
 def test_a_job_that_runs_is_not_begun_again_by_another_session(made, start, tmp_path):
     """It must not run twice, and whoever asks must not wait for an answer that never comes."""
     _, agent, host = made()
