@@ -282,14 +282,13 @@ static bool is_known(const struct vmv_jobs *js, const char *id)
 	return false;
 }
 
-/* Whoever asks in the session of that job does not get here: its agent drops the second. This one
- * came in a later session or on another channel, where the job's answer will not be seen. */
-static void refuse_known(struct vmv_jobs *js, const struct vmv_return *to,
-			 const struct vmv_command *c, const char *id, const char *key)
+/* Of what has no entry, and will not be kept for JobStatus. */
+static void refuse_at_once(struct vmv_jobs *js, const struct vmv_return *to,
+			   const struct vmv_command *c, const char *id, const char *key,
+			   const struct vmv_err *err)
 {
-	struct vmv_err err;
 	const struct vmv_reply reply = {
-		.id = id, .command = c, .began_ms = now_ms(js), .err = &err
+		.id = id, .command = c, .began_ms = now_ms(js), .err = err
 	};
 	const struct vmv_audit a = {
 		.command = c->name,
@@ -297,12 +296,11 @@ static void refuse_known(struct vmv_jobs *js, const struct vmv_return *to,
 		.channel = to->channel,
 		.session = to->session,
 		.key = key,
-		.result = "BUSY",
-		.reason = err.msg,
+		.result = vmv_error_code(err->code),
+		.reason = err->msg,
 		.is_refusal = true,
 	};
 
-	(void)vmv_fail(&err, VMV_E_BUSY, EBUSY, "a job of this id is under way, see JobStatus");
 	vmv_audit(&a);
 	vmv_reply_send(js->execd, to, &reply);
 }
@@ -314,8 +312,12 @@ void vmv_jobs_add(struct vmv_jobs *js, const struct vmv_return *to, const struct
 	struct entry *e;
 	struct vmv_err err;
 
+	/* whoever asks in the session of that job does not get here, its agent drops the second: in
+	 * a later session, or on another channel, that job's answer would not be seen */
 	if (is_known(js, id)) {
-		refuse_known(js, to, c, id, key);
+		(void)vmv_fail(&err, VMV_E_BUSY, EBUSY,
+			       "a job of this id is under way, see JobStatus");
+		refuse_at_once(js, to, c, id, key, &err);
 		return;
 	}
 	e = entry_new(js, c, id, vmv_command_timeout_s(c, message));
@@ -323,7 +325,8 @@ void vmv_jobs_add(struct vmv_jobs *js, const struct vmv_return *to, const struct
 		e->payload = malloc(len + 1);
 	if (!e || !e->payload) {
 		free(e);
-		vmv_log(VMV_LOG_ERROR, SUBSYS, "out of memory: a command is dropped");
+		(void)vmv_fail(&err, VMV_E_IO, ENOMEM, "out of memory");
+		refuse_at_once(js, to, c, id, key, &err);
 		return;
 	}
 	memcpy(e->payload, payload, len);
