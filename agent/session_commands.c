@@ -37,8 +37,10 @@ static void unlink_request(struct vmv_session *s, struct vmv_request *req)
 
 static const char *type_word(const struct vmv_session *s, const struct vmv_request *req)
 {
+	if (req->is_unsafe)
+		return "unsafe";
 	if (!req->command)
-		return req->is_unsafe ? "unsafe" : "safe";
+		return "safe";
 	return s->env->config->command_type == VMV_TYPE_ACTION ? req->command->name : "safe";
 }
 
@@ -173,7 +175,8 @@ static bool is_overloaded(const struct vmv_session *s, const struct vmv_command 
 	if (c->doer == VMV_BY_EXECUTOR && vmv_outq_class_bytes(q, VMV_CLASS_STREAM) > high)
 		return true;
 	return ((c->flags & VMV_COMMAND_ASYNC) || c->doer == VMV_BY_EXECUTOR) &&
-	       s->in_flight >= s->env->config->in_flight;
+	       s->in_flight >= s->env->config->in_flight +
+				       ((c->flags & VMV_COMMAND_SPARE) ? VMV_SPARE_IN_FLIGHT : 0);
 }
 
 static void enlist(struct vmv_session *s, struct vmv_request *req, bool is_counted)

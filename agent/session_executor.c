@@ -253,10 +253,14 @@ static void on_submitted(void *arg, uint64_t ref, enum vmv_executor_news news,
 			pass_output(s, ref, line, len);
 		return;
 	}
-	if (json_object_get_boolean(vmv_json_get(m, "vouched")) || vmv_session_may_refuse(s))
+	if (json_object_get_boolean(vmv_json_get(m, "vouched"))) {
 		pass_answer(s, req, ref, line, len);
-	else
+	} else if (vmv_session_may_refuse(s)) {
+		s->stats.refused++;
+		pass_answer(s, req, ref, line, len);
+	} else {
 		vmv_session_pass_answer(s, req, NULL, 0);
+	}
 }
 
 int vmv_session_submit(struct vmv_session *s, struct vmv_request *req)

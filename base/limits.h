@@ -50,6 +50,7 @@
 #define VMV_NOTICES_QUEUED   (32 * VMV_MIB) /* further completions come in the next session */
 #define VMV_POLL_WAIT_MS     10000	    /* pending scripts: wait for an answer */
 #define VMV_POLL_TRIES	     3
+#define VMV_SPARE_IN_FLIGHT  8 /* beside [protocol] in_flight, for JobStatus and JobCancel */
 
 /* One reading. */
 #define VMV_CPU_GAP_MS	       250    /* second reading when there is no usable first */
