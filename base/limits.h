@@ -47,8 +47,10 @@
 #define VMV_METRICS_SOON_FOR 120000
 #define VMV_KEEPALIVE_PER_S  10	   /* further ones in that second are ignored, counted */
 #define VMV_REPORT_MS	     10000 /* malformed and oversize lines: one report per period */
-#define VMV_POLL_WAIT_MS     10000 /* pending scripts: wait for an answer */
+#define VMV_NOTICES_QUEUED   (32 * VMV_MIB) /* further completions come in the next session */
+#define VMV_POLL_WAIT_MS     10000	    /* pending scripts: wait for an answer */
 #define VMV_POLL_TRIES	     3
+#define VMV_SPARE_IN_FLIGHT  8 /* beside [protocol] in_flight, for JobStatus and JobCancel */
 
 /* One reading. */
 #define VMV_CPU_GAP_MS	       250    /* second reading when there is no usable first */
@@ -82,13 +84,13 @@
 #define VMV_METRICS_ADDRESSES  16
 #define VMV_METRICS_PORTS      1000
 #define VMV_PROCESS_LIST_MAX   2000
-#define VMV_USERS_MAX	       2000 /* accounts in UserList; further ones are left out */
-#define VMV_SERVICES_AGE_MS    5000 /* ServiceList: an answer that is so young is good */
-#define VMV_USAGE_DAYS	       30   /* history of use; older means are overwritten */
+#define VMV_USERS_MAX	       2000   /* accounts in UserList; further ones are left out */
+#define VMV_SERVICES_AGE_MS    5000   /* ServiceList: an answer that is so young is good */
+#define VMV_USAGE_DAYS	       30     /* history of use; older means are overwritten */
 #define VMV_USAGE_GAP_MS       305000 /* readings further apart: what was between is unknown */
 #define VMV_USAGE_ENOUGH_S     3600   /* advice takes so much history */
-#define VMV_STATE_JOBS	       64  /* listed by GetState; further ones are not */
-#define VMV_CMDLINE_MAX	       512 /* characters on the wire */
+#define VMV_STATE_JOBS	       64     /* listed by GetState; further ones are not */
+#define VMV_CMDLINE_MAX	       512    /* characters on the wire */
 
 /* What the helper answers. */
 #define VMV_ASK_DEADLINE_MS 2000 /* then the question is stuck */
@@ -108,6 +110,8 @@
 
 /* The executor. */
 #define VMV_LINK_LINE_MAX   (24 * VMV_MIB) /* between agent and executor; longer: hung up */
+#define VMV_LINK_QUEUED_MAX (32 * VMV_MIB) /* that it has not read: more is BUSY */
+#define VMV_LINK_QUESTIONS  4096	   /* that it has not answered; likewise */
 #define VMV_OPEN_WAIT_MS    1000	   /* its answer to session_open */
 #define VMV_JOBS_QUEUED	    64		   /* waiting for their turn; further ones are BUSY */
 #define VMV_JOBS_WAIT_BYTES (48 * VMV_MIB) /* of their messages; likewise */

@@ -133,8 +133,7 @@ static int check_names(const struct vmv_arg *a, struct json_object *json, struct
 		if (!text)
 			return fail(err, a, "must hold strings only, without NUL");
 		if (a->choices && find_word(a->choices, text) < 0)
-			return vmv_fail(err, VMV_E_RANGE, EINVAL, "argument '%s': no '%.60s'",
-					a->name, text);
+			return fail(err, a, "has an element that is none of the words it may be");
 	}
 	v->json = json;
 	return 0;

@@ -93,8 +93,9 @@ struct vmv_request {
 	uint64_t epoch;	      /* the session's: an answer of another one is dropped */
 	vmv_jobs_cb *jobs_cb; /* the services' */
 	bool is_truncated;
-	bool is_unsafe;	 /* a raw command */
-	bool is_counted; /* as in flight */
+	bool is_unsafe;	   /* a raw command */
+	bool is_counted;   /* as in flight */
+	bool is_submitted; /* to the executor, which answers within the session only */
 	/* Sends the answer and frees the request. data is the JSON of the data member (NULL: null),
 	 * of a failure, too. */
 	void (*answer)(struct vmv_request *req, const struct vmv_err *err, const char *text,

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +60,7 @@ static bool give_line(struct vmv_link *l)
 	int r = vmv_buf_add(&l->line, "", 1);
 
 	if (r < 0) {
-		lose(l, r);
+		lose(l, r == -EFBIG ? -EMSGSIZE : r);
 		return false;
 	}
 	l->is_freed = &is_freed;
@@ -110,10 +111,11 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 /* -- out ----------------------------------------------------------------------------------------
  */
 
-/* As much as goes without blocking. Returns 0, or negative errno when the other end is gone. */
-static int flush(struct vmv_link *l)
+/* As much as goes without blocking, and within the budget, since the other end may take it as fast
+ * as it is given. Returns 0, or negative errno when the other end is gone. */
+static int flush(struct vmv_link *l, unsigned budget)
 {
-	while (l->first) {
+	for (; l->first && budget > 0; budget--) {
 		struct piece *p = l->first;
 
 		if (send(l->fd, p->data, p->len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
@@ -124,14 +126,15 @@ static int flush(struct vmv_link *l)
 		l->queued -= p->len;
 		free(p);
 	}
-	(void)event_del(l->writable);
+	if (!l->first)
+		(void)event_del(l->writable);
 	return 0;
 }
 
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct vmv_link *l = arg;
-	int r = l->failure < 0 ? l->failure : flush(l);
+	int r = l->failure < 0 ? l->failure : flush(l, PACKETS_BUDGET);
 
 	(void)fd;
 	(void)what;
@@ -268,7 +271,7 @@ void vmv_link_free(struct vmv_link *l)
 	if (l->is_freed)
 		*l->is_freed = true;
 	if (l->fd >= 0 && !l->is_lost)
-		(void)flush(l);
+		(void)flush(l, UINT_MAX);
 	if (l->readable)
 		event_free(l->readable);
 	if (l->writable)

@@ -359,6 +359,19 @@ static int open_stores(struct vmv_execd *e, struct vmv_err *err)
 	return load_trust(e, err);
 }
 
+/* Those of sessions that a former executor did not see the end of. */
+static void drop_counters(struct vmv_execd *e)
+{
+	const char *ids[VMV_CHANNELS_MAX];
+	size_t n = 0;
+
+	while (n < VMV_COUNTOF(ids) && vmv_sessions_id(e->sessions, n)) {
+		ids[n] = vmv_sessions_id(e->sessions, n);
+		n++;
+	}
+	vmv_counters_keep_only(e->counters, ids, n);
+}
+
 static int open_parts(struct vmv_execd *e, struct vmv_err *err)
 {
 	const struct vmv_execd_options *o = e->options;
@@ -372,6 +385,8 @@ static int open_parts(struct vmv_execd *e, struct vmv_err *err)
 		r = open_stores(e, err);
 	if (r == 0)
 		r = vmv_sessions_open(&e->sessions, o->run_dir, err);
+	if (r == 0)
+		drop_counters(e);
 	if (r == 0)
 		r = vmv_jobs_new(&e->jobs, e, err);
 	if (r == 0)

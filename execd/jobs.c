@@ -63,6 +63,7 @@ static void move_over(struct vmv_jobs *js, struct entry *e)
 	js->last_over = &e->next;
 	js->n_finished++;
 	js->kept_bytes += e->response_len;
+	vmv_kept_add(e);
 }
 
 /* What is over is kept for JobStatus: so many, so long, so much; the newest in any case. */
@@ -77,6 +78,7 @@ static void forget_old(struct vmv_jobs *js)
 		js->over = e->next;
 		js->n_finished--;
 		js->kept_bytes -= e->response_len;
+		vmv_kept_remove(e);
 		entry_free(e);
 	}
 }
@@ -518,19 +520,31 @@ int vmv_jobs_new(struct vmv_jobs **ret, struct vmv_execd *x, struct vmv_err *err
 	js->execd = x;
 	js->last = &js->first;
 	js->last_over = &js->over;
-	js->records = -1;
+	js->records = js->kept = -1;
 	js->after.timer = event_new(x->base, -1, 0, on_after, js);
 	if (!js->after.timer) {
 		vmv_jobs_free(js);
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	}
 	r = vmv_records_open(js, err);
+	if (r == 0)
+		r = vmv_kept_open(js, err);
 	if (r < 0) {
 		vmv_jobs_free(js);
 		return r;
 	}
 	*ret = js;
 	return 0;
+}
+
+/* What did not see its end here is told of by the next executor. */
+static void keep_interrupted(struct entry *e)
+{
+	if (e->state > JOB_RUNNING || e->script || !e->response)
+		return;
+	e->state = JOB_INTERRUPTED;
+	e->ended_ms = now_ms(e->jobs);
+	vmv_kept_add(e);
 }
 
 /* What must not be broken off goes on without us. */
@@ -548,6 +562,7 @@ static void free_list(struct entry *first)
 {
 	for (struct entry *e; (e = first);) {
 		first = e->next;
+		keep_interrupted(e);
 		let_go(e);
 		entry_free(e);
 	}
@@ -564,23 +579,13 @@ void vmv_jobs_free(struct vmv_jobs *js)
 	if (js->after.timer)
 		event_free(js->after.timer);
 	vmv_closep(&js->records);
+	vmv_closep(&js->kept);
 	free(js);
-}
-
-/* An answer that nobody could be given waits for JobStatus: the executor stays for it. */
-static bool has_kept(const struct vmv_jobs *js)
-{
-	uint64_t now = now_ms(js);
-
-	for (const struct entry *e = js->over; e; e = e->next)
-		if (e->is_untold && now - e->ended_ms < VMV_JOBS_KEPT_MS)
-			return true;
-	return false;
 }
 
 bool vmv_jobs_is_busy(const struct vmv_jobs *js)
 {
-	return js->n_running > 0 || js->n_queued > 0 || js->after.is_set || has_kept(js);
+	return js->n_running > 0 || js->n_queued > 0 || js->after.is_set;
 }
 
 void vmv_jobs_interrupt(struct vmv_jobs *js)

@@ -31,7 +31,6 @@ struct entry {
 	uint64_t seq;	    /* of output messages */
 	size_t unread;	    /* bytes of them that the host has not been given yet */
 	uint64_t totals[2];
-	bool is_untold; /* the answer, to the host, which has gone or was told earlier */
 	char *response; /* owned; as it was answered */
 	size_t response_len;
 
@@ -56,6 +55,7 @@ struct vmv_jobs {
 	bool is_serial_running;
 	unsigned number;
 	int records; /* <run_dir>/jobs */
+	int kept;    /* <run_dir>/done */
 	struct after after;
 	bool is_stopping;
 };
@@ -78,6 +78,11 @@ void vmv_jobs_tell_no_more(struct entry *e);
 int vmv_jobs_describe_after(const struct vmv_jobs *js, struct vmv_jw *w);
 int vmv_jobs_describe(const struct entry *e, uint64_t deadline_ms, const char *group,
 		      struct vmv_jw *w);
+
+/* jobs_kept.c: what is over, kept for whatever process is the executor when it is asked for */
+int vmv_kept_open(struct vmv_jobs *js, struct vmv_err *err);
+void vmv_kept_add(const struct entry *e);
+void vmv_kept_remove(const struct entry *e);
 
 /* jobs_record.c: what runs is written down, for the executor that comes after a crash */
 int vmv_records_open(struct vmv_jobs *js, struct vmv_err *err);

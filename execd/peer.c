@@ -237,6 +237,13 @@ static bool get_return(struct vmv_peer *p, struct json_object *message, struct v
 	return true;
 }
 
+static bool is_current(const struct vmv_execd *e, const struct vmv_return *from)
+{
+	const char *session = vmv_sessions_of(e->sessions, from->channel);
+
+	return session && strcmp(session, from->session) == 0;
+}
+
 static void with_line(struct vmv_peer *p, struct json_object *message,
 		      void (*run)(struct vmv_execd *e, const struct vmv_return *from,
 				  const char *line, size_t len))
@@ -245,25 +252,18 @@ static void with_line(struct vmv_peer *p, struct json_object *message,
 	size_t len = 0;
 	const char *line = vmv_json_text(vmv_json_get(message, "line"), &len);
 
-	if (get_return(p, message, &from) && line)
-		run(p->execd, &from, line, len);
-	else
+	if (!get_return(p, message, &from) || !line) {
 		vmv_settle(&from);
-}
-
-/* Sessions outlive us: of one that began before we did we hear for the first time. */
-static void submit(struct vmv_execd *e, const struct vmv_return *from, const char *line, size_t len)
-{
-	const char *current = vmv_sessions_of(e->sessions, from->channel);
-
-	if (current && strcmp(current, from->session) == 0)
-		vmv_scriptq_heard(e->scripts, from);
-	vmv_execd_submit(e, from, line, len);
+		return;
+	}
+	if (is_current(p->execd, &from))
+		vmv_scriptq_heard(p->execd->scripts, &from);
+	run(p->execd, &from, line, len);
 }
 
 static void on_submit(struct vmv_peer *p, struct json_object *message)
 {
-	with_line(p, message, submit);
+	with_line(p, message, vmv_execd_submit);
 }
 
 static void on_verify(struct vmv_peer *p, struct json_object *message)

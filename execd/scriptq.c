@@ -247,12 +247,12 @@ void vmv_scriptq_opened(struct vmv_scriptq *q, const struct vmv_return *to)
 	tend(q);
 }
 
-void vmv_scriptq_heard(struct vmv_scriptq *q, const struct vmv_return *from)
+void vmv_scriptq_heard(struct vmv_scriptq *q, const struct vmv_return *to)
 {
 	for (size_t i = 0; i < q->n_listeners; i++)
-		if (strcmp(q->listeners[i].to.channel, from->channel) == 0)
+		if (strcmp(q->listeners[i].to.channel, to->channel) == 0)
 			return;
-	vmv_scriptq_opened(q, from);
+	vmv_scriptq_opened(q, to);
 }
 
 void vmv_scriptq_delivered(struct vmv_scriptq *q, const char *execution_id)

@@ -189,6 +189,11 @@ const char *vmv_sessions_of(const struct vmv_sessions *s, const char *channel)
 	return at < s->n ? s->list[at].id : NULL;
 }
 
+const char *vmv_sessions_id(const struct vmv_sessions *s, size_t i)
+{
+	return i < s->n ? s->list[i].id : NULL;
+}
+
 bool vmv_sessions_end(struct vmv_sessions *s, const char *channel, const char *session)
 {
 	size_t at = find(s, channel);

@@ -5,6 +5,7 @@
 #include "base/uuid.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct vmv_err;
 struct vmv_sessions;
@@ -23,6 +24,9 @@ const char *vmv_sessions_of(const struct vmv_sessions *s, const char *channel);
 
 /* The channel whose session began before all others; NULL: there is none. Borrowed likewise. */
 const char *vmv_sessions_oldest(const struct vmv_sessions *s);
+
+/* The i-th of those there are, or NULL. Borrowed likewise. */
+const char *vmv_sessions_id(const struct vmv_sessions *s, size_t i);
 
 /* Ends it if it is the current one; false: it is not. */
 bool vmv_sessions_end(struct vmv_sessions *s, const char *channel, const char *session);

@@ -221,17 +221,17 @@ def test_jobs_of_a_session_end_with_it_whatever_is_forgotten_meanwhile(executor)
     assert link.response_to(hold)[0]["error"] == "cancelled" and e.is_running()
 
 
-def test_an_answer_that_nobody_could_be_given_is_waited_for(start, pair):
+def test_a_session_that_ended_in_a_job_does_not_keep_the_executor(start, pair):
+    """Nor does the answer that nobody could be given, which the next one has."""
     e, agent, host = pair(idle=1)
     payload = raw("sleep 1; echo here", host.fresh_id())
     host.actions[payload["id"]] = "UnsafeCommand"
     host.send(envelope_v1(payload))
     wait_for(lambda: host.ask("JobStatus", job=payload["id"])["success"], "it runs")
     host.close()
-    wait_for(lambda: "exit" in e.log() or "ok" in e.log(), "it has ended")
-    time.sleep(4)  # four times as long as it would stay for nothing
+    e.wait_gone()
     host = start.host(agent)
-    assert host.data_of("JobStatus", job=payload["id"])["jobs"][0]["response"]["stdout"] == "here\n" and e.starts == 1
+    assert host.data_of("JobStatus", job=payload["id"])["jobs"][0]["response"]["stdout"] == "here\n" and e.starts == 2
 
 
 # -- stopping ----------------------------------------------------------------------------------------
@@ -266,6 +266,8 @@ def test_what_may_be_ended_ends_with_the_executor(executor, tmp_path):
     e.process.wait(DEADLINE)
     assert e.process.returncode == 0 and not is_alive(int((tmp_path / "pid").read_text()))
     link.close()
+    link = Link(e)
+    assert link.state("r") == "interrupted" and link.state("w") == "interrupted"
 
 
 def test_a_transaction_that_is_late_does_not_wait_for_a_reader(executor, tmp_path):

@@ -277,8 +277,9 @@ def test_the_next_client_is_served_though_the_former_left_much_unread(start):
         start.hosts.pop().close()
 
 
-def test_a_host_that_is_told_to_have_come_is_told_to_have_left(start, agent):
+def test_a_host_that_is_told_to_have_come_is_told_to_have_left(start):
     """A burst of sessions is not told one by one, but never half of one."""
+    agent = start("--interval", "3600")
     for _ in range(45):
         host = start.host(agent)
         host.close()

@@ -732,6 +732,32 @@ START_TEST(freed_it_is_killed_and_nobody_is_told)
 }
 END_TEST
 
+static bool has_done(void *arg)
+{
+	(void)arg;
+	return access(file("done"), F_OK) == 0;
+}
+
+START_TEST(let_go_it_goes_on)
+{
+	struct how how = { 0 };
+	long pid;
+
+	if (!choose(_i, &how))
+		return;
+	begin("trap '' PIPE; echo $$ >$D/pid; until test -e $D/go; do sleep 0.05; done; "
+	      "echo on; : >$D/done",
+	      &how);
+	pid = pid_in(file("pid"));
+	vmv_job_let_go(r.job);
+	r.job = NULL;
+	ck_assert_int_eq(close(open(file("go"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600)), 0);
+	jobs_until(has_done, NULL);
+	ck_assert_uint_eq(r.n_ended, 0);
+	ck_assert_int_eq(waitpid((pid_t)pid, NULL, 0), pid);
+}
+END_TEST
+
 /* -- descriptions and results --------------------------------------------------------------- */
 
 START_TEST(a_description_may_be_long)
@@ -911,6 +937,7 @@ static void add_tests(TCase *tc)
 	tcase_add_loop_test(tc, cancelled_it_gets_term, 0, 2);
 	tcase_add_test(tc, cancelled_and_deaf_it_is_killed_after_two_seconds);
 	tcase_add_loop_test(tc, freed_it_is_killed_and_nobody_is_told, 0, 2);
+	tcase_add_loop_test(tc, let_go_it_goes_on, 0, 2);
 	tcase_add_test(tc, a_description_may_be_long);
 	tcase_add_test(tc, what_is_no_description_is_said_to_be_none);
 	tcase_add_test(tc, the_result_is_what_follows_the_first_line);
