@@ -16,9 +16,8 @@
 
 struct question {
 	struct question *next;
-	struct vmv_executor *executor;
 	uint64_t ref;
-	vmv_executor_cb *cb; /* NULL: forgotten */
+	vmv_executor_cb *cb;
 	const void *arg;
 	struct event *late; /* session_open only */
 };
@@ -28,8 +27,9 @@ struct vmv_executor {
 	char *path, *dir; /* owned */
 	vmv_executor_notice_cb *on_notice;
 	void *arg;
-	struct vmv_link *link; /* NULL: not connected */
-	struct question *questions;
+	struct vmv_link *link;	    /* NULL: not connected */
+	struct question *questions; /* the newest first */
+	unsigned n_questions;
 	uint64_t ref;
 	bool was_refused; /* said so */
 };
@@ -53,10 +53,15 @@ static struct question **find(struct vmv_executor *x, uint64_t ref)
 	return at;
 }
 
+static void take_out(struct vmv_executor *x, struct question **at)
+{
+	*at = (*at)->next;
+	x->n_questions--;
+}
+
 static void tell(const struct question *q, enum vmv_executor_news news, struct json_object *message)
 {
-	if (q->cb)
-		q->cb((void *)(uintptr_t)q->arg, q->ref, news, message);
+	q->cb((void *)(uintptr_t)q->arg, q->ref, news, message);
 }
 
 static void settle(struct vmv_executor *x, uint64_t ref, enum vmv_executor_news news,
@@ -70,15 +75,25 @@ static void settle(struct vmv_executor *x, uint64_t ref, enum vmv_executor_news 
 		tell(q, news, message);
 		return;
 	}
-	*at = q->next;
+	take_out(x, at);
 	tell(q, news, message);
 	question_free(q);
 }
 
+/* Those of the connection that is gone: who is told may ask again, and so connect again. */
 static void lose_all(struct vmv_executor *x)
 {
-	while (x->questions)
-		settle(x, x->questions->ref, VMV_EXECUTOR_LOST, NULL);
+	const uint64_t last = x->ref;
+
+	for (;;) {
+		const struct question *q = x->questions;
+
+		while (q && q->ref > last)
+			q = q->next;
+		if (!q)
+			return;
+		settle(x, q->ref, VMV_EXECUTOR_LOST, NULL);
+	}
 }
 
 /* -- the link -----------------------------------------------------------------------------------
@@ -153,25 +168,55 @@ static int connect_to(struct vmv_executor *x)
 /* -- asking -------------------------------------------------------------------------------------
  */
 
-static int64_t ask(struct vmv_executor *x, vmv_executor_cb *cb, void *arg, struct vmv_jw *w)
+/* Connected, and an executor that hangs has not been told too much already. One long line may
+ * always go. */
+static int get_ready(struct vmv_executor *x, size_t len)
 {
-	struct question *q = calloc(1, sizeof(*q));
-	int r = q ? vmv_jw_finish(w) : -ENOMEM;
+	int r = connect_to(x);
+	size_t queued = r < 0 ? 0 : vmv_link_queued(x->link);
 
+	if (r < 0)
+		return r;
+	if (queued > 0 && queued + len > VMV_LINK_QUEUED_MAX)
+		return -EBUSY;
+	return x->n_questions >= VMV_LINK_QUESTIONS ? -EBUSY : 0;
+}
+
+/* Frees what was written. */
+static int send_line(struct vmv_executor *x, struct vmv_jw *w)
+{
+	int r;
+
+	vmv_jw_close(w);
+	r = vmv_jw_finish(w);
 	if (r == 0)
 		r = vmv_link_send(x->link, w->buf.data, w->buf.len);
 	vmv_jw_free(w);
+	return r;
+}
+
+static int64_t ask(struct vmv_executor *x, struct question *q, struct vmv_jw *w)
+{
+	int r = send_line(x, w);
+
 	if (r < 0) {
-		free(q);
+		question_free(q);
 		return r;
 	}
-	q->executor = x;
 	q->ref = x->ref;
-	q->cb = cb;
-	q->arg = arg;
 	q->next = x->questions;
 	x->questions = q;
+	x->n_questions++;
 	return (int64_t)q->ref;
+}
+
+static struct question *question_new(vmv_executor_cb *cb, const void *arg)
+{
+	struct question *q = calloc(1, sizeof(*q));
+
+	if (q)
+		*q = (struct question){ .cb = cb, .arg = arg };
+	return q;
 }
 
 static void begin(struct vmv_executor *x, struct vmv_jw *w, const char *type)
@@ -184,49 +229,58 @@ static void begin(struct vmv_executor *x, struct vmv_jw *w, const char *type)
 
 static void on_late(evutil_socket_t fd, short what, void *arg)
 {
-	struct question *q = arg;
-
 	(void)fd;
 	(void)what;
-	tell(q, VMV_EXECUTOR_LATE, NULL);
+	tell(arg, VMV_EXECUTOR_LATE, NULL);
 }
 
 int64_t vmv_executor_open(struct vmv_executor *x, const char *channel, vmv_executor_cb *cb,
 			  void *arg)
 {
 	const struct timeval tv = { .tv_sec = VMV_OPEN_WAIT_MS / 1000 };
+	struct question *q;
 	struct vmv_jw w;
-	int64_t ref = connect_to(x);
+	int r = get_ready(x, 0);
 
-	if (ref < 0)
-		return ref;
+	if (r < 0)
+		return r;
+	q = question_new(cb, arg);
+	if (!q)
+		return -ENOMEM;
+	q->late = event_new(x->base, -1, 0, on_late, q);
+	if (!q->late || event_add(q->late, &tv) < 0) {
+		question_free(q);
+		return -ENOMEM;
+	}
 	begin(x, &w, "session_open");
 	vmv_jw_str(&w, "channel", channel);
-	vmv_jw_close(&w);
-	ref = ask(x, cb, arg, &w);
-	if (ref < 0)
-		return ref;
-	x->questions->late = event_new(x->base, -1, 0, on_late, x->questions);
-	if (x->questions->late)
-		(void)event_add(x->questions->late, &tv);
-	return ref;
+	return ask(x, q, &w);
+}
+
+static void write_line(struct vmv_executor *x, struct vmv_jw *w, const char *type,
+		       const char *channel, const char *session, const char *line, size_t len)
+{
+	begin(x, w, type);
+	vmv_jw_str(w, "channel", channel);
+	vmv_jw_str(w, "session", session);
+	vmv_jw_bytes(w, "line", line, len);
 }
 
 static int64_t hand_over(struct vmv_executor *x, const char *type, const char *channel,
 			 const char *session, const char *line, size_t len, vmv_executor_cb *cb,
 			 void *arg)
 {
+	struct question *q;
 	struct vmv_jw w;
-	int r = connect_to(x);
+	int r = get_ready(x, len);
 
 	if (r < 0)
 		return r;
-	begin(x, &w, type);
-	vmv_jw_str(&w, "channel", channel);
-	vmv_jw_str(&w, "session", session);
-	vmv_jw_bytes(&w, "line", line, len);
-	vmv_jw_close(&w);
-	return ask(x, cb, arg, &w);
+	q = question_new(cb, arg);
+	if (!q)
+		return -ENOMEM;
+	write_line(x, &w, type, channel, session, line, len);
+	return ask(x, q, &w);
 }
 
 int64_t vmv_executor_submit(struct vmv_executor *x, const char *channel, const char *session,
@@ -244,50 +298,58 @@ int64_t vmv_executor_verify(struct vmv_executor *x, const char *channel, const c
 int64_t vmv_executor_job(struct vmv_executor *x, const char *op, const char *job,
 			 vmv_executor_cb *cb, void *arg)
 {
+	struct question *q;
 	struct vmv_jw w;
-	int r = connect_to(x);
+	int r = get_ready(x, 0);
 
 	if (r < 0)
 		return r;
+	q = question_new(cb, arg);
+	if (!q)
+		return -ENOMEM;
 	begin(x, &w, "job");
 	vmv_jw_str(&w, "op", op);
 	vmv_jw_str(&w, "job", job);
-	vmv_jw_close(&w);
-	return ask(x, cb, arg, &w);
+	return ask(x, q, &w);
 }
 
 /* -- telling ------------------------------------------------------------------------------------
  */
 
-static void say(struct vmv_executor *x, struct vmv_jw *w)
+int vmv_executor_submit_scripts(struct vmv_executor *x, const char *channel, const char *session,
+				const char *line, size_t len)
 {
-	vmv_jw_close(w);
-	if (vmv_jw_finish(w) == 0)
-		(void)vmv_link_send(x->link, w->buf.data, w->buf.len);
-	vmv_jw_free(w);
+	struct vmv_jw w;
+	int r = get_ready(x, len);
+
+	if (r < 0)
+		return r;
+	write_line(x, &w, "submit", channel, session, line, len);
+	return send_line(x, &w);
 }
 
+/* An executor that has exited meanwhile has nothing left that the end of a session could end. */
 void vmv_executor_close(struct vmv_executor *x, const char *channel, const char *session)
 {
 	struct vmv_jw w;
 
-	if (connect_to(x) < 0)
+	if (!x->link)
 		return;
 	begin(x, &w, "session_close");
 	vmv_jw_str(&w, "channel", channel);
 	vmv_jw_str(&w, "session", session);
-	say(x, &w);
+	(void)send_line(x, &w);
 }
 
 void vmv_executor_delivered(struct vmv_executor *x, const char *execution_id)
 {
 	struct vmv_jw w;
 
-	if (connect_to(x) < 0)
-		return;
+	if (get_ready(x, 0) < 0)
+		return; /* it will be told again, and then be delivered again */
 	begin(x, &w, "delivered");
 	vmv_jw_str(&w, "execution_id", execution_id);
-	say(x, &w);
+	(void)send_line(x, &w);
 }
 
 void vmv_executor_taken(struct vmv_executor *x, uint64_t ref, size_t bytes)
@@ -301,14 +363,23 @@ void vmv_executor_taken(struct vmv_executor *x, uint64_t ref, size_t bytes)
 	vmv_jw_str(&w, "type", "taken");
 	vmv_jw_u64(&w, "ref", ref);
 	vmv_jw_u64(&w, "bytes", bytes);
-	say(x, &w);
+	(void)send_line(x, &w);
 }
 
 void vmv_executor_forget(struct vmv_executor *x, const void *arg)
 {
-	for (struct question *q = x->questions; q; q = q->next)
-		if (q->arg == arg)
-			q->cb = NULL;
+	struct question **at = &x->questions;
+
+	while (*at) {
+		struct question *q = *at;
+
+		if (q->arg == arg) {
+			take_out(x, at);
+			question_free(q);
+		} else {
+			at = &q->next;
+		}
+	}
 }
 
 /* -- life ---------------------------------------------------------------------------------------
@@ -371,6 +442,12 @@ int vmv_executor_set_path(struct vmv_executor *x, const char *path)
 {
 	if (strcmp(path, x->path) == 0)
 		return 0;
+	if (take_path(x, path) < 0)
+		return -ENOMEM;
 	x->was_refused = false;
-	return take_path(x, path);
+	if (x->link && !x->questions) { /* else the former one keeps what it was asked */
+		vmv_link_free(x->link);
+		x->link = NULL;
+	}
+	return 0;
 }

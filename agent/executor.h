@@ -39,8 +39,8 @@ const char *vmv_executor_dir(const struct vmv_executor *x);
 int vmv_executor_set_path(struct vmv_executor *x, const char *path);
 
 /* Each returns a number for the question, > 0, after which cb is called once or more; or negative
- * errno and cb is not called: -ENOENT there is no executor, -ENOMEM, or why it cannot be reached.
- */
+ * errno and cb is not called: -ENOENT there is no executor, -EBUSY it has been asked too much that
+ * it has not answered or not even read, -ENOMEM, or why it cannot be reached. */
 int64_t vmv_executor_open(struct vmv_executor *x, const char *channel, vmv_executor_cb *cb,
 			  void *arg);
 int64_t vmv_executor_submit(struct vmv_executor *x, const char *channel, const char *session,
@@ -52,12 +52,16 @@ int64_t vmv_executor_verify(struct vmv_executor *x, const char *channel, const c
 int64_t vmv_executor_job(struct vmv_executor *x, const char *op, const char *job,
 			 vmv_executor_cb *cb, void *arg);
 
-/* Nothing is called back. Without a connection, nothing is done. */
-void vmv_executor_close(struct vmv_executor *x, const char *channel, const char *session);
+/* Scripts have no answer: what becomes of them are completions. Returns 0 or negative errno. */
+int vmv_executor_submit_scripts(struct vmv_executor *x, const char *channel, const char *session,
+				const char *line, size_t len);
 void vmv_executor_delivered(struct vmv_executor *x, const char *execution_id);
+
+/* Without a connection, nothing is done. */
+void vmv_executor_close(struct vmv_executor *x, const char *channel, const char *session);
 void vmv_executor_taken(struct vmv_executor *x, uint64_t ref, size_t bytes);
 
-/* Nobody with this arg is called back any more. */
+/* Nobody with this arg is called back any more; what its questions come to is lost. */
 void vmv_executor_forget(struct vmv_executor *x, const void *arg);
 
 #endif

@@ -25,8 +25,6 @@
 #define ENTRIES_BURST	  30	/* sessions that are told: port_opened and port_closed */
 #define ENTRIES_REFILL_MS 20000 /* then three a minute */
 
-static void take_lines(struct vmv_session *s);
-
 /* -- session begin and end --------------------------------------------------------------------- */
 
 void vmv_session_hello(void *session, struct vmv_hello *ret)
@@ -70,7 +68,7 @@ static void log_port(struct vmv_session *s, bool is_loud, const char *message_id
 		      fields, "%s: %s, session %s", vmv_session_name(s), text, s->id);
 }
 
-static bool greet(struct vmv_session *s)
+static void greet(struct vmv_session *s)
 {
 	char stamp[VMV_STAMP_SIZE];
 	struct vmv_hello hello;
@@ -87,7 +85,8 @@ static bool greet(struct vmv_session *s)
 	if (r < 0)
 		vmv_log(VMV_LOG_ERROR, VMV_SESSION_SUBSYS, "%s: no handshake: %s",
 			vmv_session_name(s), strerror(-r));
-	return r == 0;
+	else
+		vmv_session_timer(s->greeting, VMV_GREETING_MS);
 }
 
 static void tell_renewed(struct vmv_session *s)
@@ -131,15 +130,15 @@ void vmv_session_begin(struct vmv_session *s, const char *id)
 	s->is_loud = vmv_bucket_take(&s->entries, s->stats.since_ms);
 	log_port(s, s->is_loud, VMV_MSG_PORT_OPENED, "port_opened", "host attached");
 	s->env->changed(s->env->agent);
-	if (!greet(s))
-		return;
-	vmv_session_timer(s->greeting, VMV_GREETING_MS);
+	greet(s);
 	s->is_reading = false;
 	vmv_session_ask_metrics(s);
 	if (vmv_session_can_run_scripts(s) && s->env->config->scripts_enabled)
 		vmv_poll_start(s->poll, s->env->config->scripts_poll_s);
 	tell_renewed(s);
-	take_lines(s); /* what was read before the kernel told of the connection */
+	/* what was read before the kernel told of the connection, and what came while the executor
+	 * was asked; not from here, which may be in the middle of handling a line */
+	vmv_session_timer(s->more, 0);
 }
 
 static void end(struct vmv_session *s, const char *why)
@@ -199,21 +198,47 @@ static void leave_behind(struct vmv_session *s, const char *why)
 	vmv_channel_drop(s->channel);
 }
 
-void vmv_session_restart(struct vmv_session *s, const char *id)
+static bool may_restart(const struct vmv_session *s)
 {
-	struct vmv_session_executor executor = s->executor;
+	return s->late.is_there && s->is_attached && !s->is_deaf && !s->requests &&
+	       vmv_outq_bytes(vmv_channel_queue(s->channel)) == 0;
+}
 
-	s->executor.is_there = false; /* the one that ends was not the executor's */
+/* Later, since whoever finds that it may be so is in the middle of something. */
+void vmv_session_restart_soon(struct vmv_session *s)
+{
+	if (may_restart(s))
+		vmv_session_timer(s->restart, 0);
+}
+
+static void on_restart(evutil_socket_t fd, short what, void *arg)
+{
+	struct vmv_session *s = arg;
+	struct vmv_session_executor late = s->late;
+	char id[VMV_UUID_SIZE];
+
+	(void)fd;
+	(void)what;
+	if (!may_restart(s))
+		return;
+	memcpy(id, s->late_id, sizeof(id));
 	leave_behind(s, "the executor is there now");
-	s->executor = executor;
+	s->executor = late;
 	vmv_session_begin(s, id);
+}
+
+/* Not even the handshake has gone out: as new as a session can be. One that took its place would
+ * take the answers with it that wait behind the handshake. */
+static bool is_untold(const struct vmv_session *s)
+{
+	return vmv_channel_queue(s->channel)->sent == 0;
 }
 
 void vmv_session_renew(void *session, void (*cb)(void *arg), void *arg)
 {
 	struct vmv_session *s = session;
 
-	if (!s->is_attached || s->renewed) {
+	if (!s->is_attached || s->renewed || is_untold(s)) {
 		cb(arg);
 		return;
 	}
@@ -297,7 +322,10 @@ static void on_data(void *arg, const char *data, size_t len)
 	if (vmv_framer_push(&s->framer, data, len) < 0)
 		vmv_log(VMV_LOG_ERROR, VMV_SESSION_SUBSYS, "%s: out of memory: a line is dropped",
 			vmv_session_name(s));
-	take_lines(s); /* nothing while no host is attached: it waits for the session to begin */
+	/* lines wait for the session to begin, and none of them may be dropped for want of room */
+	if (s->is_opening && vmv_framer_held(&s->framer) > VMV_READ_BUDGET)
+		vmv_channel_pause(s->channel, true);
+	take_lines(s); /* nothing while no host is attached */
 }
 
 bool vmv_session_is_busy(const struct vmv_session *s)
@@ -380,12 +408,14 @@ static bool make_events(struct vmv_session *s)
 	struct event_base *base = s->env->base;
 
 	s->more = event_new(base, -1, 0, on_more, s);
+	s->restart = event_new(base, -1, 0, on_restart, s);
 	s->greeting = event_new(base, -1, 0, on_greeting_timer, s);
 	s->metrics = event_new(base, -1, 0, vmv_session_on_metrics_timer, s);
 	s->complain = event_new(base, -1, 0, vmv_session_on_complain_timer, s);
 	s->delivered = event_new(base, -1, 0, vmv_session_on_delivered, s);
 	s->poll = vmv_poll_new(base, on_poll, s);
-	return s->more && s->greeting && s->metrics && s->complain && s->delivered && s->poll;
+	return s->more && s->restart && s->greeting && s->metrics && s->complain && s->delivered &&
+	       s->poll;
 }
 
 int vmv_session_new(struct vmv_session **ret, const struct vmv_session_env *env,
@@ -428,8 +458,8 @@ int vmv_session_new(struct vmv_session **ret, const struct vmv_session_env *env,
 
 void vmv_session_free(struct vmv_session *s)
 {
-	struct event **events[] = { &s->more, &s->greeting, &s->metrics, &s->complain,
-				    &s->delivered };
+	struct event **events[] = { &s->more,	 &s->restart,  &s->greeting,
+				    &s->metrics, &s->complain, &s->delivered };
 
 	vmv_channel_free(s->channel);
 	vmv_executor_forget(s->env->executor, s);
@@ -440,6 +470,7 @@ void vmv_session_free(struct vmv_session *s)
 		if (*events[i])
 			event_free(*events[i]);
 	vmv_poll_free(s->poll);
+	free(s->streamed);
 	vmv_framer_free(&s->framer);
 	free(s);
 }

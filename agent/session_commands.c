@@ -32,6 +32,7 @@ static void unlink_request(struct vmv_session *s, struct vmv_request *req)
 	*p = req->next;
 	if (req->is_counted)
 		s->in_flight--;
+	vmv_session_restart_soon(s);
 }
 
 static const char *type_word(const struct vmv_session *s, const struct vmv_request *req)
@@ -163,11 +164,15 @@ static struct vmv_request *new_request(struct vmv_session *s, struct json_object
 	return req;
 }
 
+/* Output that a host neither reads nor acknowledges counts for those that make more of it. */
 static bool is_overloaded(const struct vmv_session *s, const struct vmv_command *c)
 {
 	const struct vmv_outq *q = vmv_channel_queue(s->channel);
+	const size_t high = s->env->config->queue_high_mib * VMV_MIB;
 
-	if (vmv_outq_reply_bytes(q) > s->env->config->queue_high_mib * VMV_MIB)
+	if (vmv_outq_reply_bytes(q) > high)
+		return true;
+	if (c->doer == VMV_BY_EXECUTOR && vmv_outq_class_bytes(q, VMV_CLASS_STREAM) > high)
 		return true;
 	return ((c->flags & VMV_COMMAND_ASYNC) || c->doer == VMV_BY_EXECUTOR) &&
 	       s->in_flight >= s->env->config->in_flight +
@@ -191,21 +196,27 @@ void vmv_session_run_request(struct vmv_session *s, struct vmv_request *req)
 	vmv_handler_find(req->command->name)->run(req);
 }
 
-/* The unopened line goes to the executor. */
-static void hand_over(struct vmv_session *s, struct vmv_request *req,
-		      int64_t (*ask)(struct vmv_session *s, struct vmv_request *req))
+static const struct vmv_err *why_not_handed_over(int error)
 {
+	static const struct vmv_err busy = { VMV_E_BUSY, 0, "the executor has too much to do" };
+	static const struct vmv_err too_large = { VMV_E_TOOLARGE, 0,
+						  "the line is too long for the executor" };
 	static const struct vmv_err gone = { VMV_E_NOEXECUTOR, 0,
 					     "the executor cannot be reached" };
-	static const struct vmv_err too_long = { VMV_E_TOOLARGE, 0,
-						 "too long a line for the executor" };
-	int64_t r;
+
+	return error == -EBUSY ? &busy : error == -EFBIG ? &too_large : &gone;
+}
+
+/* The unopened line goes to the executor. */
+static void hand_over(struct vmv_session *s, struct vmv_request *req,
+		      int (*ask)(struct vmv_session *s, struct vmv_request *req))
+{
+	int r;
 
 	enlist(s, req, true);
-	req->is_submitted = ask == vmv_session_submit;
 	r = ask(s, req);
 	if (r < 0)
-		vmv_session_refuse(s, req, r == -EFBIG ? &too_long : &gone, NULL);
+		vmv_session_refuse(s, req, why_not_handed_over(r), NULL);
 }
 
 void vmv_session_policy(void *session, struct vmv_policy *ret)
@@ -286,22 +297,12 @@ void vmv_session_command(struct vmv_session *s, struct json_object *message, boo
 /* Whoever would still call back for it. */
 static void forget(struct vmv_session *s, struct vmv_request *req)
 {
+	if (s->renewed && s->renewed_arg == req)
+		s->renewed = NULL;
 	vmv_keeper_forget(s->env->keeper, req);
 	vmv_executor_forget(s->env->executor, req);
 	if (s->env->asker)
 		s->env->asker->forget(s->env->asker, req);
-}
-
-/* The executor answers nobody but the session that asked. */
-void vmv_session_drop_submitted(struct vmv_session *s)
-{
-	for (struct vmv_request *r = s->requests, *next; r; r = next) {
-		next = r->next;
-		if (!r->is_submitted)
-			continue;
-		forget(s, r);
-		vmv_session_pass_answer(s, r, NULL, 0);
-	}
 }
 
 void vmv_session_drop_requests(struct vmv_session *s)
@@ -313,6 +314,21 @@ void vmv_session_drop_requests(struct vmv_session *s)
 		free(r);
 	}
 	s->in_flight = 0;
+}
+
+/* JobStatus can fetch what becomes of them. */
+void vmv_session_drop_submitted(struct vmv_session *s)
+{
+	for (struct vmv_request *r = s->requests, *next; r; r = next) {
+		next = r->next;
+		if (!r->is_submitted)
+			continue;
+		forget(s, r);
+		unlink_request(s, r);
+		s->stats.late++;
+		json_object_put(r->message);
+		free(r);
+	}
 }
 
 unsigned vmv_session_in_flight(const struct vmv_session *s)

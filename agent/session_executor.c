@@ -56,7 +56,8 @@ static void take_capabilities(struct vmv_session_executor *x, struct json_object
 }
 
 /* False: not what it should be. */
-static bool take_opened(struct vmv_session *s, struct json_object *m, char id[VMV_UUID_SIZE])
+static bool take_opened(const struct vmv_session *s, struct json_object *m,
+			struct vmv_session_executor *ret, char id[VMV_UUID_SIZE])
 {
 	struct vmv_session_executor x = { .is_there = true };
 	const char *session = vmv_json_str(m, "session"), *level = vmv_json_str(m, "level");
@@ -74,7 +75,7 @@ static bool take_opened(struct vmv_session *s, struct json_object *m, char id[VM
 			"the executor knows this guest as '%s': what is signed for '%s' will be "
 			"refused",
 			vm_id, s->env->vm_id);
-	s->executor = x;
+	*ret = x;
 	memcpy(id, session, VMV_UUID_SIZE);
 	return true;
 }
@@ -82,20 +83,36 @@ static bool take_opened(struct vmv_session *s, struct json_object *m, char id[VM
 static void on_opened(void *arg, uint64_t ref, enum vmv_executor_news news, struct json_object *m)
 {
 	struct vmv_session *s = arg;
+	struct vmv_session_executor x;
 	char id[VMV_UUID_SIZE];
 
 	(void)ref;
-	if (news == VMV_EXECUTOR_ANSWER && take_opened(s, m, id)) {
+	if (news != VMV_EXECUTOR_ANSWER || !take_opened(s, m, &x, id)) {
 		if (s->is_opening)
-			vmv_session_begin(s, id);
-		else if (s->is_attached && !s->requests) /* it came late, and nobody waits */
-			vmv_session_restart(s, id);
-		else
-			s->executor = (struct vmv_session_executor){ .is_there = false };
-		return;
+			vmv_session_begin(s, NULL);
+	} else if (s->is_opening) {
+		s->executor = x;
+		vmv_session_begin(s, id);
+	} else { /* it came late */
+		s->late = x;
+		memcpy(s->late_id, id, sizeof(id));
+		vmv_session_restart_soon(s);
 	}
-	if (s->is_opening)
-		vmv_session_begin(s, NULL);
+}
+
+struct vmv_completion {
+	struct vmv_completion *next;
+	uint64_t written_ms; /* monotonic; 0: it still waits */
+	char id[];
+};
+
+static void completion_free(struct vmv_session *s, struct vmv_completion **at)
+{
+	struct vmv_completion *c = *at;
+
+	*at = c->next;
+	s->n_completions--;
+	free(c);
 }
 
 void vmv_session_open_executor(struct vmv_session *s)
@@ -110,12 +127,15 @@ void vmv_session_open_executor(struct vmv_session *s)
 void vmv_session_close_executor(struct vmv_session *s)
 {
 	vmv_executor_forget(s->env->executor, s);
-	vmv_session_drop_submitted(s);
 	if (s->executor.is_there)
 		vmv_executor_close(s->env->executor, vmv_session_name(s), s->id);
-	s->executor = (struct vmv_session_executor){ .is_there = false };
-	s->n_streamed = s->n_completions = 0;
+	s->executor = s->late = (struct vmv_session_executor){ .is_there = false };
+	vmv_session_drop_submitted(s);
+	s->n_streamed = 0;
+	while (s->completions)
+		completion_free(s, &s->completions);
 	(void)event_del(s->delivered);
+	(void)event_del(s->restart);
 }
 
 /* -- lines of the executor ----------------------------------------------------------------------
@@ -132,15 +152,42 @@ static const char *wire_line(struct json_object *m, size_t *len)
 	return line;
 }
 
-/* How much of what was streamed still waits is told to the executor, which slows its job down. */
+static bool make_room(struct vmv_session *s)
+{
+	size_t max = s->max_streamed > 0 ? 2 * s->max_streamed : 16;
+	struct vmv_streamed *more;
+
+	if (s->n_streamed < s->max_streamed)
+		return true;
+	more = realloc(s->streamed, max * sizeof(*more));
+	if (!more)
+		return false;
+	s->streamed = more;
+	s->max_streamed = max;
+	return true;
+}
+
+/* How much of what was streamed still waits is told to the executor, which slows its job down: so
+ * there are no more entries than lines in the queue, and a bound of their bytes. */
 static void note_streamed(struct vmv_session *s, uint64_t ref, size_t bytes)
 {
 	struct vmv_streamed *last = s->n_streamed > 0 ? &s->streamed[s->n_streamed - 1] : NULL;
 
-	if (last && (last->ref == ref || s->n_streamed == VMV_COUNTOF(s->streamed)))
-		last->bytes += bytes; /* all full: some is taken for another's, in the end all is */
-	else
+	if (last && last->ref == ref)
+		last->bytes += bytes;
+	else if (make_room(s))
 		s->streamed[s->n_streamed++] = (struct vmv_streamed){ ref, bytes };
+	else /* no memory: its job is not slowed down by this line */
+		vmv_executor_taken(s->env->executor, ref, bytes);
+}
+
+/* A line of output, into the queue; what cannot get there does not wait there. */
+static void pass_output(struct vmv_session *s, uint64_t ref, const char *line, size_t len)
+{
+	if (vmv_channel_send(s->channel, VMV_CLASS_STREAM, 0, line, len) == 0)
+		note_streamed(s, ref, len + 1);
+	else
+		vmv_executor_taken(s->env->executor, ref, len + 1);
 }
 
 static void take_streamed(struct vmv_session *s)
@@ -166,6 +213,28 @@ static void take_streamed(struct vmv_session *s)
 	s->n_streamed -= done;
 }
 
+static bool is_streaming(const struct vmv_session *s, uint64_t ref)
+{
+	for (size_t i = 0; i < s->n_streamed; i++)
+		if (s->streamed[i].ref == ref)
+			return true;
+	return false;
+}
+
+/* The answer comes after the output it answers for: while that waits, it waits behind it. */
+static void pass_answer(struct vmv_session *s, struct vmv_request *req, uint64_t ref,
+			const char *line, size_t len)
+{
+	bool waits = is_streaming(s, ref) && req->epoch == s->epoch;
+
+	if (waits && vmv_channel_send(s->channel, VMV_CLASS_STREAM, 0, line, len) == 0) {
+		note_streamed(s, ref, len + 1);
+		vmv_session_pass_answer(s, req, NULL, 0);
+	} else {
+		vmv_session_pass_answer(s, req, line, len);
+	}
+}
+
 static void on_submitted(void *arg, uint64_t ref, enum vmv_executor_news news,
 			 struct json_object *m)
 {
@@ -180,41 +249,35 @@ static void on_submitted(void *arg, uint64_t ref, enum vmv_executor_news news,
 		return;
 	}
 	if (news == VMV_EXECUTOR_MORE) {
-		if (line && req->epoch == s->epoch &&
-		    vmv_channel_send(s->channel, VMV_CLASS_STREAM, 0, line, len) == 0)
-			note_streamed(s, ref, len + 1);
+		if (line && req->epoch == s->epoch)
+			pass_output(s, ref, line, len);
 		return;
 	}
 	if (json_object_get_boolean(vmv_json_get(m, "vouched"))) {
-		vmv_session_pass_answer(s, req, line, len);
+		pass_answer(s, req, ref, line, len);
 	} else if (vmv_session_may_refuse(s)) {
 		s->stats.refused++;
-		vmv_session_pass_answer(s, req, line, len);
+		pass_answer(s, req, ref, line, len);
 	} else {
 		vmv_session_pass_answer(s, req, NULL, 0);
 	}
 }
 
-int64_t vmv_session_submit(struct vmv_session *s, struct vmv_request *req)
+int vmv_session_submit(struct vmv_session *s, struct vmv_request *req)
 {
-	return vmv_executor_submit(s->env->executor, vmv_session_name(s), s->id, s->line,
-				   s->line_len, on_submitted, req);
+	int64_t r = vmv_executor_submit(s->env->executor, vmv_session_name(s), s->id, s->line,
+					s->line_len, on_submitted, req);
+
+	req->is_submitted = r > 0;
+	return r < 0 ? (int)r : 0;
 }
 
-/* Scripts have no id: what becomes of them are completions. */
-static void on_scripts(void *arg, uint64_t ref, enum vmv_executor_news news, struct json_object *m)
+int vmv_session_submit_scripts(struct vmv_session *s)
 {
-	(void)arg;
-	(void)ref;
-	(void)news;
-	(void)m;
-}
-
-bool vmv_session_submit_scripts(struct vmv_session *s)
-{
-	return s->executor.is_there && s->line &&
-	       vmv_executor_submit(s->env->executor, vmv_session_name(s), s->id, s->line,
-				   s->line_len, on_scripts, s) > 0;
+	if (!s->executor.is_there)
+		return -ENOENT;
+	return vmv_executor_submit_scripts(s->env->executor, vmv_session_name(s), s->id, s->line,
+					   s->line_len);
 }
 
 /* -- verifying what the agent does --------------------------------------------------------------
@@ -231,7 +294,9 @@ static void on_verdict(void *arg, uint64_t ref, enum vmv_executor_news news, str
 	struct vmv_jw data;
 
 	(void)ref;
-	if (news != VMV_EXECUTOR_ANSWER) {
+	if (req->epoch != s->epoch) {
+		vmv_session_pass_answer(s, req, NULL, 0); /* nothing is done for who has gone */
+	} else if (news != VMV_EXECUTOR_ANSWER) {
 		vmv_request_fail(req, &lost);
 	} else if (!code) {
 		vmv_session_run_request(s, req);
@@ -248,10 +313,12 @@ static void on_verdict(void *arg, uint64_t ref, enum vmv_executor_news news, str
 	}
 }
 
-int64_t vmv_session_verify(struct vmv_session *s, struct vmv_request *req)
+int vmv_session_verify(struct vmv_session *s, struct vmv_request *req)
 {
-	return vmv_executor_verify(s->env->executor, vmv_session_name(s), s->id, s->line,
-				   s->line_len, on_verdict, req);
+	int64_t r = vmv_executor_verify(s->env->executor, vmv_session_name(s), s->id, s->line,
+					s->line_len, on_verdict, req);
+
+	return r < 0 ? (int)r : 0;
 }
 
 /* A message without an answer, under [policy] require_signature. */
@@ -274,6 +341,14 @@ static void waiting_free(struct vmv_waiting *w)
 	free(w);
 }
 
+void vmv_session_drop_waiting(struct vmv_session *s)
+{
+	while (s->waiting) {
+		vmv_executor_forget(s->env->executor, s->waiting);
+		waiting_free(s->waiting);
+	}
+}
+
 static void on_message_verdict(void *arg, uint64_t ref, enum vmv_executor_news news,
 			       struct json_object *m)
 {
@@ -291,7 +366,7 @@ static void on_message_verdict(void *arg, uint64_t ref, enum vmv_executor_news n
 void vmv_session_verify_message(struct vmv_session *s, struct json_object *message,
 				void (*handle)(struct vmv_session *, struct json_object *))
 {
-	struct vmv_waiting *w = s->executor.is_there && s->line ? calloc(1, sizeof(*w)) : NULL;
+	struct vmv_waiting *w = s->executor.is_there ? calloc(1, sizeof(*w)) : NULL;
 
 	if (!w) {
 		s->stats.ignored++;
@@ -300,17 +375,9 @@ void vmv_session_verify_message(struct vmv_session *s, struct json_object *messa
 	*w = (struct vmv_waiting){ s->waiting, s, json_object_get(message), s->epoch, handle };
 	s->waiting = w;
 	if (vmv_executor_verify(s->env->executor, vmv_session_name(s), s->id, s->line, s->line_len,
-				on_message_verdict, w) <= 0) {
+				on_message_verdict, w) < 0) {
 		s->stats.ignored++;
 		waiting_free(w);
-	}
-}
-
-void vmv_session_drop_waiting(struct vmv_session *s)
-{
-	while (s->waiting) {
-		vmv_executor_forget(s->env->executor, s->waiting);
-		waiting_free(s->waiting);
 	}
 }
 
@@ -358,31 +425,50 @@ int vmv_session_jobs_of(struct vmv_request *req, const char *op, const char *job
 /* -- completions --------------------------------------------------------------------------------
  */
 
+/* Told again by the executor in the next session, where it is not told to be delivered. */
+static bool has_room(const struct vmv_session *s, size_t len)
+{
+	size_t queued = vmv_outq_class_bytes(vmv_channel_queue(s->channel), VMV_CLASS_NOTICE);
+
+	return queued == 0 || queued + len <= VMV_NOTICES_QUEUED;
+}
+
+static void note_completion(struct vmv_session *s, const char *id)
+{
+	struct vmv_completion **at = &s->completions, *c;
+	size_t size = strlen(id) + 1;
+
+	if (size > VMV_SCRIPT_ID_MAX + 1 || s->n_completions >= VMV_SCRIPTS_LIVE)
+		return;
+	c = malloc(sizeof(*c) + size);
+	if (!c)
+		return;
+	*c = (struct vmv_completion){ .written_ms = 0 };
+	memcpy(c->id, id, size);
+	while (*at)
+		at = &(*at)->next;
+	*at = c;
+	s->n_completions++;
+}
+
 void vmv_session_completion(struct vmv_session *s, struct json_object *m)
 {
 	const char *id = vmv_json_str(m, "execution_id");
 	size_t len = 0;
 	const char *line = wire_line(m, &len);
-	struct vmv_completion *c = &s->completions[s->n_completions];
 
-	if (!line || !s->is_attached ||
-	    vmv_channel_send(s->channel, VMV_CLASS_NOTICE, 0, line, len) < 0)
-		return; /* the executor tells it again in the next session */
-	if (!id || strlen(id) >= sizeof(c->id) || s->n_completions == VMV_COUNTOF(s->completions))
-		return; /* likewise */
-	(void)snprintf(c->id, sizeof(c->id), "%s", id);
-	c->written_ms = 0;
-	s->n_completions++;
+	if (id && line && s->is_attached && has_room(s, len) &&
+	    vmv_channel_send(s->channel, VMV_CLASS_NOTICE, 0, line, len) == 0)
+		note_completion(s, id);
 }
 
 static void arm_delivered(struct vmv_session *s)
 {
 	uint64_t due = UINT64_MAX, now = vmv_session_now_ms(s);
 
-	for (size_t i = 0; i < s->n_completions; i++)
-		if (s->completions[i].written_ms &&
-		    s->completions[i].written_ms + DELIVERED_MS < due)
-			due = s->completions[i].written_ms + DELIVERED_MS;
+	for (const struct vmv_completion *c = s->completions; c; c = c->next)
+		if (c->written_ms && c->written_ms + DELIVERED_MS < due)
+			due = c->written_ms + DELIVERED_MS;
 	if (due != UINT64_MAX)
 		vmv_session_timer(s->delivered, due > now ? due - now : 0);
 }
@@ -395,26 +481,30 @@ void vmv_session_on_delivered(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	for (size_t i = s->n_completions; i-- > 0;) {
-		struct vmv_completion *c = &s->completions[i];
+	for (struct vmv_completion **at = &s->completions; *at;) {
+		const struct vmv_completion *c = *at;
 
-		if (!c->written_ms || now < c->written_ms + DELIVERED_MS || s->is_vmvitals)
+		if (!c->written_ms || now < c->written_ms + DELIVERED_MS) {
+			at = &(*at)->next;
 			continue;
-		vmv_executor_delivered(s->env->executor, c->id);
-		*c = s->completions[--s->n_completions];
+		}
+		if (!s->is_vmvitals)
+			vmv_executor_delivered(s->env->executor, c->id);
+		completion_free(s, at);
 	}
-	if (!s->is_vmvitals)
-		arm_delivered(s);
+	arm_delivered(s);
 }
 
+/* No more of them than there can be; the others come again. */
 void vmv_session_acknowledge_scripts(struct vmv_session *s, struct json_object *ids)
 {
 	size_t n = json_object_is_type(ids, json_type_array) ? json_object_array_length(ids) : 0;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && i < VMV_SCRIPTS_LIVE; i++) {
 		struct json_object *id = json_object_array_get_idx(ids, i);
 
-		if (json_object_is_type(id, json_type_string))
+		if (json_object_is_type(id, json_type_string) &&
+		    json_object_get_string_len(id) <= VMV_SCRIPT_ID_MAX)
 			vmv_executor_delivered(s->env->executor, json_object_get_string(id));
 	}
 }
@@ -427,13 +517,14 @@ void vmv_session_on_written(void *arg)
 
 	if (s->n_streamed > 0)
 		take_streamed(s);
-	if (s->n_completions == 0 ||
+	vmv_session_restart_soon(s);
+	if (!s->completions ||
 	    vmv_outq_class_bytes(vmv_channel_queue(s->channel), VMV_CLASS_NOTICE) > 0)
 		return;
-	for (size_t i = 0; i < s->n_completions; i++) {
-		if (s->completions[i].written_ms)
+	for (struct vmv_completion *c = s->completions; c; c = c->next) {
+		if (c->written_ms)
 			continue;
-		s->completions[i].written_ms = vmv_session_now_ms(s);
+		c->written_ms = vmv_session_now_ms(s);
 		is_changed = true;
 	}
 	if (is_changed)

@@ -17,7 +17,6 @@ struct json_object;
 struct vmv_jw;
 struct vmv_poll;
 struct vmv_request;
-struct vmv_waiting;
 
 #define VMV_SESSION_SUBSYS "session"
 
@@ -40,11 +39,8 @@ struct vmv_streamed {
 	size_t bytes;
 };
 
-/* A completion that the executor wants to know delivered. */
-struct vmv_completion {
-	char id[4 * VMV_ID_MAX + 1];
-	uint64_t written_ms; /* monotonic; 0: it still waits */
-};
+struct vmv_completion;
+struct vmv_waiting;
 
 struct vmv_session {
 	const struct vmv_session_env *env;
@@ -58,22 +54,24 @@ struct vmv_session {
 	bool is_vmvitals; /* the host has shown that it knows section 6 */
 	bool is_opening;  /* a host is there; the executor is asked for a session */
 	struct vmv_session_executor executor;
+	struct vmv_session_executor late; /* it answered when the session had begun without it */
+	char late_id[VMV_UUID_SIZE];	  /* what it calls the session that should be */
 	const char *capabilities[8];
 	void (*renewed)(void *arg); /* called when the session that was asked for has begun */
 	void *renewed_arg;
 	bool is_signed;	  /* what is being handled came in an envelope, good or not */
 	const char *line; /* being handled; borrowed; NULL: none */
 	size_t line_len;
-	struct vmv_bucket unvouched; /* refusals that anybody could have asked for */
-	struct vmv_streamed streamed[32];
-	size_t n_streamed;
-	struct vmv_completion completions[16];
-	size_t n_completions;
+	struct vmv_bucket unvouched;   /* refusals that anybody could have asked for */
+	struct vmv_streamed *streamed; /* in the order of the queue */
+	size_t n_streamed, max_streamed;
+	struct vmv_completion *completions; /* sent, and not yet taken for delivered */
+	unsigned n_completions;
+	struct vmv_waiting *waiting; /* messages that the executor looks at */
 	struct event *delivered;
 	uint64_t epoch; /* answers of an earlier one are not sent any more */
 
 	struct vmv_request *requests; /* unanswered */
-	struct vmv_waiting *waiting;  /* messages that the executor is to verify */
 	unsigned in_flight;
 
 	uint64_t metrics_ms; /* monotonic: when metrics were last queued; 0: not in this session */
@@ -85,6 +83,7 @@ struct vmv_session {
 	struct complaint malformed, oversize;
 
 	struct event *more;	/* lines are left over */
+	struct event *restart;	/* the executor is there now */
 	struct event *greeting; /* the first metrics take too long */
 	struct event *metrics;
 	struct event *complain;
@@ -113,8 +112,11 @@ void vmv_session_on_complain_timer(evutil_socket_t fd, short what, void *arg);
 void vmv_session_dispatch(struct vmv_session *s, struct json_object *message);
 
 /* session.c */
-void vmv_session_begin(struct vmv_session *s, const char *id);	 /* NULL: of our own */
-void vmv_session_restart(struct vmv_session *s, const char *id); /* the one under way ends */
+void vmv_session_begin(struct vmv_session *s, const char *id); /* NULL: of our own */
+
+/* Where the executor came late, the session begins anew with it as soon as nothing is unanswered
+ * or unsent. To be called whenever that may be so. */
+void vmv_session_restart_soon(struct vmv_session *s);
 
 /* session_executor.c: what the executor does for a session */
 const char *const *vmv_session_capabilities(struct vmv_session *s);
@@ -126,22 +128,15 @@ void vmv_session_acknowledge_scripts(struct vmv_session *s, struct json_object *
 void vmv_session_on_written(void *arg);
 void vmv_session_on_delivered(evutil_socket_t fd, short what, void *arg);
 
-/* The line being handled goes to the executor. Returns a number above 0, or negative errno: -EFBIG
- * it is too long for the link, else the executor cannot be reached. */
-int64_t vmv_session_submit(struct vmv_session *s, struct vmv_request *req);
-int64_t vmv_session_verify(struct vmv_session *s, struct vmv_request *req);
-
-/* The same of scripts, which have no request. False: not handed over. */
-bool vmv_session_submit_scripts(struct vmv_session *s);
-
-/* Nobody waits any more for what the executor was to answer in the session that ends. */
-void vmv_session_drop_submitted(struct vmv_session *s);
+/* The line being handled goes to the executor. Return 0, or negative errno as agent/executor.h
+ * says. */
+int vmv_session_submit(struct vmv_session *s, struct vmv_request *req);
+int vmv_session_submit_scripts(struct vmv_session *s);
+int vmv_session_verify(struct vmv_session *s, struct vmv_request *req);
 
 /* Handles the message once the line is found to be signed well. */
 void vmv_session_verify_message(struct vmv_session *s, struct json_object *message,
 				void (*handle)(struct vmv_session *, struct json_object *));
-
-/* Nobody waits any more for what is being verified. */
 void vmv_session_drop_waiting(struct vmv_session *s);
 
 /* session_commands.c */
@@ -158,5 +153,6 @@ void vmv_session_pass_answer(struct vmv_session *s, struct vmv_request *req, con
 /* session_commands.c: a message that is a command, or of a type nobody knows */
 void vmv_session_command(struct vmv_session *s, struct json_object *message, bool is_signed);
 void vmv_session_drop_requests(struct vmv_session *s);
+void vmv_session_drop_submitted(struct vmv_session *s); /* the executor will not answer them */
 
 #endif

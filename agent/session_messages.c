@@ -55,7 +55,7 @@ static void handle_scripts(struct vmv_session *s, struct json_object *message)
 	vmv_poll_answered(s->poll);
 	if (is_empty && s->is_signed)
 		return; /* the usual answer; not worth starting the executor for */
-	if (!s->is_signed || !vmv_session_submit_scripts(s))
+	if (!s->is_signed || vmv_session_submit_scripts(s) < 0)
 		s->stats.ignored++;
 }
 

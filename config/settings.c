@@ -75,12 +75,23 @@ static int check_file_root(const char *value, struct vmv_err *err)
 			value);
 }
 
-static int check_action(const char *value, struct vmv_err *err)
+static int check_action(const char *key, const char *value, struct vmv_err *err)
 {
-	if (vmv_command_find(value) || strcmp(value, "UnsafeCommand") == 0)
+	if (vmv_command_find(value) || strcmp(value, vmv_raw_command.name) == 0)
 		return 0;
 	/* a misspelt deny would allow what was to be forbidden */
-	return vmv_fail(err, VMV_E_RANGE, EINVAL, "[policy]: there is no action '%.60s'", value);
+	return vmv_fail(err, VMV_E_RANGE, EINVAL, "[policy] %s: there is no action '%.60s'", key,
+			value);
+}
+
+static int check_allow(const char *value, struct vmv_err *err)
+{
+	return check_action("allow", value, err);
+}
+
+static int check_deny(const char *value, struct vmv_err *err)
+{
+	return check_action("deny", value, err);
 }
 
 static const char *const unit_types[] = {
@@ -181,10 +192,10 @@ const struct vmv_setting vmv_config_table[] = {
 	  .fallback = "monitor", .unit = "LEVEL", PLACE(policy_level_place),
 	  .help = "What hosts may do; more than monitor takes the executor." },
 	{ "policy", "allow", VMV_SETTING(VMV_SET_LIST, allow), .fallback = "", .unit = "ACTION",
-	  .check = check_action,
+	  .check = check_allow,
 	  .help = "Actions that are allowed, signed, though the level does not reach them." },
 	{ "policy", "deny", VMV_SETTING(VMV_SET_LIST, deny), .fallback = "", .unit = "ACTION",
-	  .check = check_action, PLACE(deny_place),
+	  .check = check_deny, PLACE(deny_place),
 	  .help = "Actions that are refused whatever the level." },
 	{ "policy", "require_signature", VMV_SETTING(VMV_SET_BOOL, require_signature),
 	  .fallback = "no", PLACE(require_signature_place),

@@ -78,3 +78,16 @@ int vmv_jobs_describe(const struct entry *e, uint64_t deadline_ms, const char *g
 	vmv_jw_close(w);
 	return vmv_jw_finish(w);
 }
+
+int vmv_jobs_describe_after(const struct vmv_jobs *js, struct vmv_jw *w)
+{
+	vmv_jw_open(w, NULL);
+	vmv_jw_str(w, "kind", "after");
+	vmv_jw_str(w, "after", js->after.is_reboot ? "reboot" : "poweroff");
+	vmv_jw_bool(w, "forced", js->after.is_forced);
+	vmv_jw_null(w, "deadline_ms");
+	vmv_jw_null(w, "group");
+	write_settings(w, js->execd, 0);
+	vmv_jw_close(w);
+	return vmv_jw_finish(w);
+}

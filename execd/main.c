@@ -49,8 +49,6 @@ static int serve(const struct vmv_execd_options *o)
 	(void)sigaction(SIGPIPE, &ignore, NULL);
 	(void)sigaction(SIGCHLD, &usual, NULL);
 	(void)umask(077);
-	/* what jobs leave behind becomes ours, and can be found and ended */
-	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	/* no core with a secret in it, no peeking */
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	r = vmv_execd_new(&e, o, secret, &err);
@@ -61,8 +59,10 @@ static int serve(const struct vmv_execd_options *o)
 	if (r < 0)
 		vmv_log(VMV_LOG_ERROR, "main", "%s", err.msg);
 	if (r < 0)
-		return err.code == VMV_E_RANGE || err.code == VMV_E_UNKNOWN ? EX_CONFIG
-									    : EXIT_FAILURE;
+		return err.code == VMV_E_RANGE || err.code == VMV_E_UNKNOWN ||
+				       err.code == VMV_E_DENIED
+			       ? EX_CONFIG
+			       : EXIT_FAILURE;
 	return EXIT_SUCCESS;
 }
 

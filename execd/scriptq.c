@@ -167,6 +167,7 @@ static void arm_again(struct vmv_scriptq *q)
 /* A script that cannot be started ends at once, and comes here again: a loop, not a recursion. */
 static void tend(struct vmv_scriptq *q)
 {
+	(void)vmv_execd_is_frozen(q->execd); /* before anything is written down */
 	if (q->is_tending)
 		return;
 	q->is_tending = true;
@@ -244,6 +245,14 @@ void vmv_scriptq_opened(struct vmv_scriptq *q, const struct vmv_return *to)
 		return;
 	q->listeners[q->n_listeners++] = (struct listener){ *to, ++q->number };
 	tend(q);
+}
+
+void vmv_scriptq_heard(struct vmv_scriptq *q, const struct vmv_return *to)
+{
+	for (size_t i = 0; i < q->n_listeners; i++)
+		if (strcmp(q->listeners[i].to.channel, to->channel) == 0)
+			return;
+	vmv_scriptq_opened(q, to);
 }
 
 void vmv_scriptq_delivered(struct vmv_scriptq *q, const char *execution_id)

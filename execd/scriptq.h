@@ -17,6 +17,10 @@ int vmv_scriptq_accept(struct vmv_scriptq *q, const struct vmv_return *from,
 
 /* A session began on this channel: what is owed is told there. */
 void vmv_scriptq_opened(struct vmv_scriptq *q, const struct vmv_return *to);
+
+/* This session, the current one of its channel, goes on: an executor that has been away does not
+ * know of it. */
+void vmv_scriptq_heard(struct vmv_scriptq *q, const struct vmv_return *to);
 void vmv_scriptq_closed(struct vmv_scriptq *q, const char *channel);
 void vmv_scriptq_peer_gone(struct vmv_scriptq *q, const struct vmv_peer *p);
 

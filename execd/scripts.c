@@ -555,13 +555,13 @@ static void take_element(struct intake *in, struct json_object *element)
 		in->counts.skipped++;
 		return;
 	}
+	if (is_settled(in, rec.id, rec.is_repeated))
+		return;
 	if (in->refusal) {
 		(void)snprintf(text, sizeof(text), "refused: %s", in->refusal);
 		tell(in, rec.id, -1, text);
 		return;
 	}
-	if (is_settled(in, rec.id, rec.is_repeated))
-		return;
 	in->looked_at++;
 	in->text_len += rec.content_len;
 	if (!optional_text(element, "script_name", &rec.name))

@@ -182,6 +182,11 @@ const char *vmv_sessions_of(const struct vmv_sessions *s, const char *channel)
 	return at < s->n ? s->list[at].id : NULL;
 }
 
+const char *vmv_sessions_id(const struct vmv_sessions *s, size_t i)
+{
+	return i < s->n ? s->list[i].id : NULL;
+}
+
 bool vmv_sessions_end(struct vmv_sessions *s, const char *channel, const char *session)
 {
 	size_t at = find(s, channel);
@@ -189,6 +194,9 @@ bool vmv_sessions_end(struct vmv_sessions *s, const char *channel, const char *s
 	if (at == s->n || strcmp(s->list[at].id, session) != 0)
 		return false;
 	s->list[at] = s->list[--s->n];
-	(void)save(s); /* an ended one that comes back is only one that nobody signs for */
+	/* one that came back, without its counters, would take again what was signed for it: then
+	 * rather none comes back */
+	if (save(s) < 0)
+		(void)unlinkat(s->dir, FILE_NAME, 0);
 	return true;
 }

@@ -5,6 +5,7 @@
 #include "base/uuid.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct vmv_err;
 struct vmv_sessions;
@@ -20,6 +21,9 @@ int vmv_sessions_begin(struct vmv_sessions *s, const char *channel, char ret[VMV
 
 /* The channel's current one, or NULL. Borrowed until the table changes. */
 const char *vmv_sessions_of(const struct vmv_sessions *s, const char *channel);
+
+/* The i-th of those there are, or NULL. Borrowed likewise. */
+const char *vmv_sessions_id(const struct vmv_sessions *s, size_t i);
 
 /* Ends it if it is the current one; false: it is not. */
 bool vmv_sessions_end(struct vmv_sessions *s, const char *channel, const char *session);

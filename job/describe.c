@@ -11,33 +11,11 @@
 
 #define GROUP_MAX 64
 #define LIST_MAX  1024			  /* items of one list */
-#define DEPTH_MAX (VMV_JSON_DEPTH_IN + 2) /* a message as deep as may be, in an object */
+#define DEPTH_MAX (VMV_JSON_DEPTH_IN + 1) /* a message as deep as may be, in an object */
 
 static int bad(struct vmv_err *err, const char *name)
 {
 	return vmv_fail(err, VMV_E_PARSE, EINVAL, "the job's description has a bad '%s'", name);
-}
-
-/* The bounds of a host's line were checked when it came; this is one level deeper. */
-static int parse_json(const char *text, size_t len, struct json_object **ret, struct vmv_err *err)
-{
-	struct json_tokener *t = json_tokener_new_ex(DEPTH_MAX);
-	struct json_object *json;
-
-	if (!t)
-		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
-	json = len < INT_MAX ? json_tokener_parse_ex(t, text, (int)len) : NULL;
-	if (json && json_tokener_get_error(t) != json_tokener_success) {
-		json_object_put(json);
-		json = NULL;
-	}
-	json_tokener_free(t);
-	if (!json || !json_object_is_type(json, json_type_object)) {
-		json_object_put(json);
-		return vmv_fail(err, VMV_E_PARSE, EINVAL, "the job's description is no object");
-	}
-	*ret = json;
-	return 0;
 }
 
 /* -- single members ------------------------------------------------------------------------------
@@ -76,9 +54,26 @@ static int get_kind(struct vmv_description *d, struct vmv_err *err)
 {
 	const char *kind = vmv_json_str(d->json, "kind");
 
-	if (!kind || (strcmp(kind, "raw") != 0 && strcmp(kind, "action") != 0))
+	if (!kind ||
+	    (strcmp(kind, "raw") != 0 && strcmp(kind, "action") != 0 && strcmp(kind, "after") != 0))
 		return bad(err, "kind");
 	d->is_raw = strcmp(kind, "raw") == 0;
+	d->is_after = strcmp(kind, "after") == 0;
+	return 0;
+}
+
+/* What it is that was promised. */
+static int get_after(struct vmv_description *d, struct vmv_err *err)
+{
+	const char *after = vmv_json_str(d->json, "after");
+	struct json_object *forced = vmv_json_get(d->json, "forced");
+
+	if (!after || (strcmp(after, "reboot") != 0 && strcmp(after, "poweroff") != 0))
+		return bad(err, "after");
+	if (!json_object_is_type(forced, json_type_boolean))
+		return bad(err, "forced");
+	d->is_reboot = strcmp(after, "reboot") == 0;
+	d->is_forced = json_object_get_boolean(forced);
 	return 0;
 }
 
@@ -201,8 +196,8 @@ static int get_all(struct vmv_description *d, struct vmv_err *err)
 		r = get_group(d, err);
 	if (r == 0)
 		r = get_settings(d, err);
-	if (r < 0)
-		return r;
+	if (r < 0 || d->is_after)
+		return r < 0 ? r : get_after(d, err);
 	d->message = vmv_json_get(d->json, "message");
 	return json_object_is_type(d->message, json_type_object) ? 0 : bad(err, "message");
 }
@@ -211,8 +206,11 @@ int vmv_description_parse(struct vmv_description *ret, const char *text, size_t 
 			  struct vmv_err *err)
 {
 	struct vmv_description d = { 0 };
-	int r = parse_json(text, len, &d.json, err);
+	/* as the executor has read the message: the two must not find different things in it */
+	int r = vmv_json_parse_own(text, len, DEPTH_MAX, &d.json, err);
 
+	if (r == -EINVAL)
+		r = vmv_fail(err, VMV_E_PARSE, EINVAL, "the job's description is no object");
 	if (r == 0)
 		r = get_all(&d, err);
 	if (r < 0) {

@@ -11,7 +11,10 @@
 
 struct vmv_description {
 	struct json_object *json; /* owned; texts and message are borrowed from it */
-	bool is_raw;		  /* kind: "raw", else "action" */
+	bool is_raw;		  /* kind: "raw", else "action", or: */
+	bool is_after;		  /* kind: "after": what an earlier answer promised. No message */
+	bool is_reboot;		  /* of that: else a power-off */
+	bool is_forced;
 	struct json_object *message;
 	uint64_t deadline_ms; /* monotonic; UINT64_MAX: never */
 	const char *group;    /* NULL: none; else 1 to 64 of a-z, 0-9, - */

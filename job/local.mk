@@ -26,6 +26,7 @@ job_libjob_a_SOURCES = \
 	job/points.c job/points.h \
 	job/power.c job/power.h \
 	job/program.c job/program.h \
+	job/relay.c job/relay.h \
 	job/safepath.c job/safepath.h \
 	job/scrub.c job/scrub.h \
 	job/service.c \

@@ -5,6 +5,7 @@
 #include "job/describe.h"
 #include "job/group.h"
 #include "job/launch.h"
+#include "job/power.h"
 #include "reports/response.h"
 
 #include <errno.h>
@@ -166,6 +167,23 @@ static int tell_group(const char *name)
 	return write_all(path, strlen(path)) < 0 ? -1 : write_all("\n", 1);
 }
 
+/* The answer has gone out: now the deed. */
+static int work_after(const struct vmv_description *d)
+{
+	const struct vmv_power power = { .root = d->settings.root };
+	struct vmv_err err = { 0 };
+
+	if (tell_group(NULL) < 0)
+		return EXIT_FAILURE;
+	if (vmv_power(&power, d->is_reboot ? VMV_AFTER_REBOOT : VMV_AFTER_POWEROFF, d->is_forced,
+		      &err) < 0) {
+		(void)fprintf(stderr, "%s\n", err.msg);
+		(void)tell_failure(&err);
+		return EXIT_FAILURE;
+	}
+	return EXIT_SUCCESS;
+}
+
 static int work(const struct vmv_description *d)
 {
 	const struct vmv_command *c = NULL;
@@ -227,7 +245,7 @@ static int run_job(void)
 	(void)close(DESCRIPTION_FD);
 	vmv_buf_free(&text);
 	if (r == 0)
-		r = work(&d);
+		r = d.is_after ? work_after(&d) : work(&d);
 	else
 		r = write_all("\n", 1) == 0 ? tell_failure(&err) : EXIT_FAILURE;
 	vmv_description_free(&d);

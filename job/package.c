@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "exec/child.h"
 #include "job/action.h"
+#include "job/relay.h"
 #include "packages/reboot.h"
 
 #include <errno.h>
@@ -16,8 +17,7 @@
 #include <unistd.h>
 
 #define DATA_MAX       4096
-#define LOCK_WAIT_S    30   /* at least, however late it is */
-#define LOCK_MAX_S     7200 /* as long as any of these may take */
+#define LOCK_WAIT_S    30 /* at least, however late it is */
 #define ZYPPER_REBOOT  102
 #define ZYPPER_RESTART 103
 
@@ -99,27 +99,6 @@ int vmv_package_exit_code(enum vmv_manager m, int code)
 
 /* -- programs -------------------------------------------------------------------------------- */
 
-/* What they print is the answer, so stdout and stderr are ours. They stay in our process group: the
- * runner ends all of it, though of these not before the hard limit. */
-static int run_tool(const struct vmv_argv *argv, const struct vmv_argv *env)
-{
-	const struct vmv_child child = {
-		.argv = (const char *const *)argv->words,
-		.env = (const char *const *)env->words,
-		.passes_out = true,
-		.passes_err = true,
-		.deadline_ms = VMV_CHILD_NEVER,
-		.is_in_our_group = true,
-	};
-	struct vmv_child_end end;
-	int r = vmv_child_run(&end, &child);
-
-	if (r < 0)
-		return r;
-	vmv_child_end_free(&end);
-	return end.exit_code;
-}
-
 static int run_quietly(void *arg, char *const *argv, struct vmv_buf *out, bool *ret_is_cut)
 {
 	const struct vmv_child child = {
@@ -135,21 +114,24 @@ static int run_quietly(void *arg, char *const *argv, struct vmv_buf *out, bool *
 	if (r < 0)
 		return r;
 	*ret_is_cut = end.is_out_cut;
-	r = vmv_buf_add(out, end.out.data, end.out.len);
+	end.out.max = out->max;
+	vmv_buf_free(out);
+	*out = VMV_TAKE(end.out, (struct vmv_buf){ .data = NULL });
 	vmv_child_end_free(&end);
-	return r < 0 ? r : end.exit_code;
+	return end.exit_code;
 }
 
-/* Seconds to the answer: so long it is worth to wait for another one's lock. */
+/* Seconds to the answer: so long it is worth to wait for another one's lock. The deadline of what
+ * is never killed is hours away, its answer is not. */
 static uint32_t lock_wait_s(const struct vmv_action *a)
 {
-	uint64_t now_ms = vmv_mono_ms(&vmv_clock_system), s = LOCK_MAX_S;
+	uint64_t now_ms = vmv_mono_ms(&vmv_clock_system);
+	uint64_t s = vmv_command_timeout_s(a->command, a->message);
+	uint64_t left = a->deadline_ms > now_ms ? (a->deadline_ms - now_ms) / 1000 : 0;
 
-	if (a->deadline_ms == UINT64_MAX)
-		s = vmv_command_timeout_s(a->command, a->message);
-	else
-		s = a->deadline_ms > now_ms ? (a->deadline_ms - now_ms) / 1000 : 0;
-	return s < LOCK_WAIT_S ? LOCK_WAIT_S : s > LOCK_MAX_S ? LOCK_MAX_S : (uint32_t)s;
+	if (s > left)
+		s = left;
+	return s < LOCK_WAIT_S ? LOCK_WAIT_S : (uint32_t)s;
 }
 
 /* -- one operation --------------------------------------------------------------------------- */
@@ -201,7 +183,7 @@ static int operate(struct work *w, enum vmv_operation op, const char *name, stru
 	if (r == 0)
 		r = vmv_manager_environment(w->look.here.which, wait_s, &env);
 	if (r == 0)
-		r = run_tool(&argv, &env);
+		r = vmv_relay_run((const char *const *)argv.words, (const char *const *)env.words);
 	if (r < 0)
 		return vmv_fail(err, VMV_E_IO, -r, "the package manager cannot be run: %s",
 				strerror(-r));

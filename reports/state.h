@@ -54,10 +54,10 @@ struct vmv_state {
 	struct vmv_state_job jobs[VMV_STATE_JOBS];
 	size_t n_jobs; /* that are listed: at most as many as there is room */
 	const struct vmv_facts *facts;
-	uint64_t resets;     /* counters found lower than before */
-	bool is_frozen;	     /* filesystems */
-	uint64_t thaw_in_ms; /* when they are */
+	uint64_t resets; /* counters found lower than before */
 	struct vmv_cost cost;
+	bool is_frozen; /* filesystems are */
+	uint64_t thaw_in_ms;
 };
 
 /* The data of GetState. */

@@ -210,6 +210,7 @@ def raw(text, ident, **members):
 def do(host, payload, **options):
     """Signs and sends it; returns its answer and what came before."""
     host.actions[payload["id"]] = payload.get("command_type", {}).get("action", "UnsafeCommand")
+    host.acks = host.acks or payload.get("stream", False)
     host.send(envelope_v1(payload, **options))
     return host.answer_to(payload["id"])
 

@@ -200,6 +200,8 @@ class Host:
         self.session = None
         self.serial = 0
         self.early = []  # what overtook the first metrics
+        self.taken = 0  # bytes of this session, from its handshake on
+        self.acks = False  # tells the agent so, as who streams must
 
     @classmethod
     def connect(cls, path, family=socket.AF_UNIX):
@@ -274,6 +276,7 @@ class Host:
             line = self.line(deadline - time.monotonic())
             if line is None:
                 return None
+            self.taken += len(line) + 1
             if line:
                 return self.note(line)
             self.blanks += 1
@@ -288,6 +291,9 @@ class Host:
             ANSWERS_SEEN[action, m.get("error_code", "ok")] += 1
         if m["type"] == "handshake":
             self.session = m["session"]
+            self.taken = len(line) + 1
+        if self.acks:
+            self.send({"type": "ack", "bytes": self.taken})
         return m
 
     def expect(self, kind, timeout=DEADLINE):
@@ -303,8 +309,9 @@ class Host:
         """What begins each session. Returns handshake and metrics."""
         first = self.line()
         assert first == b"", f"a session begins with LF, not {first!r:.99}"
-        handshake, came = self.next(), time.monotonic()
+        handshake = self.next()
         assert handshake and handshake["type"] == "handshake" and self.blanks == 0
+        came = handshake["clock"]["monotonic_ns"] / 1e9  # when it was written: we may be late to read it
         early = []
         while not early or early[-1]["type"] != "metrics":
             early.append(self.next())

@@ -551,6 +551,58 @@ DATA |= {
     "FileWrite": members({"next_offset": COUNT, "written": boolean}),
 }
 
+MANAGER = one_of("Apt", "Dnf", "Zypper", "Apk", "Pacman")
+KNOWN = null_or(text(1))
+APPLICATION = {"name": text(1), "version": text(1), "publisher": KNOWN, "install_date": null_or(STAMP_TEXT),
+               "install_location": one_of(None), "size_mb": null_or(number(0, 2**33, 2))}
+UPDATE = members({"package_name": text(1), "current_version": KNOWN, "available_version": text(1), "repository": KNOWN,
+                  "is_security": null_or(boolean), "size_kb": null_or(COUNT), "architecture": KNOWN})
+APPLICATION_UPDATE = members({
+    "name": text(1), "version": KNOWN, "update_available": text(1), "new_version": text(1), "update_source": KNOWN,
+    "update_size_bytes": null_or(COUNT), "is_security_update": null_or(boolean), "can_update": one_of(True), "vendor": KNOWN,
+    "install_type": MANAGER, "last_update_check": STAMP_TEXT})
+ONE_UPDATE = members({"generated_at": STAMP_TEXT, "app_id": text(1), "update_available": KNOWN, "size_bytes": null_or(COUNT)})
+
+
+def counted(name, element, further=None, most=1 << 30):
+    def check_list(where, v):
+        members({"generated_at": STAMP_TEXT, name: array(element, 0, most), "count": COUNT} | (further or {}))(where, v)
+        need(v["count"] == len(v[name]), where, "count")
+    return check_list
+
+
+def updates(is_security_only):
+    def check_updates(where, v):
+        members({"generated_at": STAMP_TEXT, "pending_updates": array(UPDATE), "security_updates_count": null_or(COUNT),
+                 "total_pending_count": COUNT, "last_check": STAMP_TEXT, "lists_refreshed_at": null_or(STAMP_TEXT),
+                 "package_manager": MANAGER, "reboot_required": boolean, "reboot_required_since": null_or(STAMP_TEXT),
+                 "reboot_reasons": array(text(1)), "distro": KNOWN})(where, v)
+        need(not is_security_only or all(u["is_security"] for u in v["pending_updates"]), where, "not for security")
+    return check_updates
+
+
+def application_updates(is_security_only):
+    def check_updates(where, v):
+        members({"generated_at": STAMP_TEXT, "applications": array(APPLICATION_UPDATE),
+                 "summary": members({"total": COUNT, "security": null_or(COUNT)})})(where, v)
+        need(not is_security_only or all(u["is_security_update"] for u in v["applications"]), where, "not for security")
+    return check_updates
+
+
+DATA |= {
+    "PackageList": counted("packages", members({
+        "name": text(1), "version": text(1), "installed": one_of(True), "description": KNOWN, "architecture": KNOWN,
+        "source": KNOWN, "vendor": KNOWN}), {"package_manager": MANAGER}),
+    "PackageSearch": counted("packages", members({"name": text(1), "version": KNOWN, "description": KNOWN, "installed": boolean}),
+                             most=2000),
+    "GetInstalledApplicationsWMI": counted("applications", members(APPLICATION), most=5000),
+    "GetApplicationDetails": members(APPLICATION | {"generated_at": STAMP_TEXT, "description": KNOWN}),
+    "CheckLinuxUpdates": updates(False), "GetPendingLinuxUpdates": updates(False), "GetLinuxSecurityUpdates": updates(True),
+    "CheckApplicationUpdates": application_updates(False), "GetAvailableUpdates": application_updates(False),
+    "GetSecurityUpdates": application_updates(True),
+    "CheckSpecificAppUpdates": ONE_UPDATE, "EstimateUpdateSize": ONE_UPDATE,
+}
+
 # What answers with the output of a child; the data beside it.
 PACKAGE_CHANGED = members({"package": text(1), "changed": null_or(boolean)})
 CHILDREN = {

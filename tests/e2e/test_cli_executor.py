@@ -106,27 +106,35 @@ def test_time_that_is_over_is_124(with_key):
     assert (done.returncode, done.stdout) == (124, "began\n") and "timed out after" in done.stderr
 
 
-def test_what_a_policy_does_not_allow_is_refused(with_key):
-    done = with_key("run", "FileStat", "path=/proc/self/mem")
+@pytest.fixture
+def files(with_key):
+    """The tool, where the guest has files."""
+    if "not supported in this version" in with_key("run", "FileStat", "path=/etc").stderr:
+        pytest.skip("this version has no file actions")
+    return with_key
+
+
+def test_what_a_policy_does_not_allow_is_refused(files):
+    done = files("run", "FileStat", "path=/proc/self/mem")
     assert done.returncode in (64, 77) and done.stdout == "", done
 
 
 @pytest.mark.parametrize("size", [0, 5, 512 * 1024, 1300000])
-def test_copies_are_equal_both_ways(with_key, tmp_path, size):
+def test_copies_are_equal_both_ways(files, tmp_path, size):
     for name in ("here", "there"):
         (tmp_path / name).mkdir()
     a, b, c = tmp_path / "here" / "a", tmp_path / "there" / "b", tmp_path / "here" / "c"
     a.write_bytes(os.urandom(size))
     a.chmod(0o640)
-    done = with_key("cp", "--json", a, f"guest:{b}")
+    done = files("cp", "--json", a, f"guest:{b}")
     assert done.returncode == 0, done
     assert json.loads(done.stdout) == {"bytes": size, "sha256": hashlib.sha256(a.read_bytes()).hexdigest()}
     assert b.read_bytes() == a.read_bytes() and b.stat().st_mode & 0o7777 == 0o640
     assert [p.name for p in b.parent.iterdir()] == ["b"]
-    assert with_key("cp", f"guest:{b}", c).returncode == 0
+    assert files("cp", f"guest:{b}", c).returncode == 0
     assert c.read_bytes() == a.read_bytes() and c.stat().st_mode & 0o7777 == 0o640
 
 
-def test_a_file_that_is_not_there_is_said_to_be_missing(with_key, tmp_path):
-    done = with_key("cp", f"guest:{tmp_path}/none", tmp_path / "x")
+def test_a_file_that_is_not_there_is_said_to_be_missing(files, tmp_path):
+    done = files("cp", f"guest:{tmp_path}/none", tmp_path / "x")
     assert done.returncode == 70 and not (tmp_path / "x").exists() and "FileStat" in done.stderr

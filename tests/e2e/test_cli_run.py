@@ -97,6 +97,17 @@ def test_help_of_each_action_has_the_arguments_that_an_agent_describes(agent):
     assert n > 50
 
 
+def test_an_agent_describes_limits_defaults_and_other_names(agent):
+    described = json.loads(run_cli("--socket", agent.socket, "describe", "--json").stdout)["actions"]
+    arguments = {(name, a["name"]): a for name, action in described.items() for a in action["arguments"]}
+    assert arguments["ProcessKill", "pid"] == {"name": "pid", "type": "int", "default": None, "required": True,
+                                               "help": "the process (1 to 4194304)"}
+    assert arguments["PackageInstall", "package"]["help"].endswith("; also called package_name")
+    assert arguments["FileWrite", "mode"]["help"].endswith("; default: as it is, else 384 (0600)")
+    assert arguments["RebootSystem", "delay_s"]["default"] == 3
+    assert arguments["UnsafeCommand", "env_vars"]["type"] == "{str:str}"
+
+
 def test_help_of_a_verb_is_its_own_help():
     assert run_cli("help", "watch").stdout == run_cli("watch", "--help").stdout
     done = run_cli("help", "Nonsense")

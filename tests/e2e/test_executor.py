@@ -35,6 +35,15 @@ def test_output_is_streamed_in_order_and_counted(pair):
     assert answer["output_bytes"] == {"stdout": 15, "stderr": 15}
 
 
+def test_the_answer_comes_after_the_output(pair):
+    _, _, host = pair()
+    for n in range(20):
+        answer, before = do(host, raw("seq 2000", host.fresh_id(), stream=True))
+        told = sum(len(m["data"]) for m in before if m["type"] == "output")
+        assert told == answer["output_bytes"]["stdout"] == 8893, n
+        assert not [m for m in host.barrier() if m["type"] == "output"]
+
+
 def test_a_gigabyte_of_output_is_cut_and_counted(pair):
     e, agent, host = pair()
     answer, _ = do(host, raw("head -c 1000000000 /dev/zero | tr '\\0' x; echo end", host.fresh_id(), timeout=300))
@@ -147,6 +156,22 @@ def test_an_idle_executor_exits_and_comes_back(pair):
     assert e.process.returncode == 0
     assert run(host, "echo second")["stdout"] == "second\n"
     assert e.starts == 2 and "went away" not in agent.log()
+
+
+def test_answers_are_kept_though_the_executor_has_gone(start, pair):
+    """For an hour, whatever process is the executor then."""
+    e, agent, host = pair(idle=1)
+    first, second = host.fresh_id(), host.fresh_id()
+    do(host, raw("echo one; echo two >&2; exit 5", first))
+    do(host, raw("echo ok", second))
+    before = host.data_of("JobStatus")["jobs"]
+    e.wait_gone()
+    jobs = host.data_of("JobStatus")["jobs"]
+    assert e.starts == 2 and jobs == before and [j["id"] for j in jobs] == [first, second]
+    assert jobs[0]["response"]["stderr"] == "two\n" and jobs[0]["output_bytes"] == 8
+    e.kill()
+    assert host.data_of("JobStatus", job=second)["jobs"] == jobs[1:]
+    assert host.ask("JobStatus", job="another")["error_code"] == "NOT_FOUND"
 
 
 def test_a_dead_executor_is_told(pair):

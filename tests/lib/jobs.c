@@ -1,5 +1,6 @@
 #include "tests/lib/jobs.h"
 
+#include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/limits.h"
@@ -111,6 +112,8 @@ static void on_output(void *arg, int stream, const char *data, size_t len)
 
 	ck_assert(stream == 1 || stream == 2);
 	ck_assert_uint_gt(len, 0);
+	if (r->n_output < VMV_COUNTOF(r->sizes))
+		r->sizes[r->n_output] = len;
 	r->n_output++;
 	r->n_streamed += len;
 	if (len > r->longest)

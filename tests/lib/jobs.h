@@ -28,7 +28,8 @@ struct ran {
 	/* streamed */
 	struct vmv_buf streamed[2];
 	unsigned n_output;
-	size_t longest; /* piece */
+	size_t longest;	 /* piece */
+	size_t sizes[4]; /* of the first ones */
 	uint64_t n_streamed;
 	unsigned pause_after; /* pauses itself after so many pieces; 0: never */
 };

@@ -43,6 +43,7 @@ unit_tests = \
 	tests/unit/test_journal \
 	tests/unit/test_json_read \
 	tests/unit/test_json_write \
+	tests/unit/test_judge \
 	tests/unit/test_keeper \
 	tests/unit/test_kernel \
 	tests/unit/test_keyed \
@@ -50,6 +51,7 @@ unit_tests = \
 	tests/unit/test_keyring \
 	tests/unit/test_kill \
 	tests/unit/test_launch \
+	tests/unit/test_link \
 	tests/unit/test_load \
 	tests/unit/test_log \
 	tests/unit/test_memory \
@@ -66,6 +68,7 @@ unit_tests = \
 	tests/unit/test_os \
 	tests/unit/test_outq \
 	tests/unit/test_packages_command \
+	tests/unit/test_packages_helper \
 	tests/unit/test_packages_inventory \
 	tests/unit/test_packages_job \
 	tests/unit/test_packages_parse \
@@ -87,6 +90,7 @@ unit_tests = \
 	tests/unit/test_services \
 	tests/unit/test_serve \
 	tests/unit/test_scope \
+	tests/unit/test_sessions \
 	tests/unit/test_settings \
 	tests/unit/test_show \
 	tests/unit/test_socket \
@@ -137,7 +141,11 @@ tests_unit_test_counters_LDADD = execd/libexecd.a $(LDADD)
 tests_unit_test_envelope_LDADD = execd/libexecd.a $(LDADD)
 tests_unit_test_keyring_LDADD = execd/libexecd.a $(LDADD)
 tests_unit_test_nonces_LDADD = execd/libexecd.a $(LDADD)
+tests_unit_test_sessions_LDADD = execd/libexecd.a $(LDADD)
 # Of the agent's libraries none needs these.
+tests_unit_test_packages_helper_SOURCES = tests/unit/test_packages_helper.c \
+	helper/software.c helper/software_list.c helper/software_run.c helper/software_updates.c
+tests_unit_test_packages_helper_LDADD = packages/libpackages.a $(LDADD)
 tests_unit_test_packages_inventory_LDADD = packages/libpackages.a $(LDADD)
 tests_unit_test_packages_parse_LDADD = packages/libpackages.a $(LDADD)
 tests_unit_test_packages_job_LDADD = $(job_libs) $(LDADD)

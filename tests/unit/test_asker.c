@@ -1249,6 +1249,7 @@ START_TEST(what_began_late_ends_with_those_who_wait)
 	struct got busy = { 0 }, first = { 0 }, second = { 0 };
 	char path[VMV_ASK_FETCHERS][32], q[VMV_ASK_FETCHERS][64];
 	bool is_joined = _i == 1;
+	uint64_t begin;
 	pid_t child;
 
 	for (size_t i = 0; i < VMV_ASK_FETCHERS; i++) {
@@ -1277,7 +1278,9 @@ START_TEST(what_began_late_ends_with_those_who_wait)
 		wait_got(&second, 1);
 		ck_assert_int_eq(second.result, -ETIMEDOUT);
 	}
+	begin = vmv_mono_ms(&vmv_clock_system);
 	wait_dead(child);
+	ck_assert_uint_lt(vmv_mono_ms(&vmv_clock_system) - begin, 5000); /* not by its own time */
 }
 END_TEST
 

@@ -109,6 +109,13 @@ START_TEST(a_restart_forgets_nothing)
 }
 END_TEST
 
+static void count_for_ever(int64_t *accepted)
+{
+	for (int64_t i = *accepted + 1;; i++)
+		if (use(A, K1, i) == 0)
+			__atomic_store_n(accepted, i, __ATOMIC_SEQ_CST);
+}
+
 /* Killed at any moment: whatever was said to be accepted is never read back lower. */
 START_TEST(a_kill_at_any_moment_forgets_nothing)
 {
@@ -122,9 +129,8 @@ START_TEST(a_kill_at_any_moment_forgets_nothing)
 
 		pid = fork();
 		ck_assert_int_ge(pid, 0);
-		for (int64_t i = from + 1; pid == 0; i++)
-			if (use(A, K1, i) == 0)
-				__atomic_store_n(accepted, i, __ATOMIC_SEQ_CST);
+		if (pid == 0)
+			count_for_ever(accepted);
 		while (__atomic_load_n(accepted, __ATOMIC_SEQ_CST) < from + 20 + round)
 			;
 		ck_assert_int_eq(kill(pid, SIGKILL), 0);

@@ -1,6 +1,7 @@
 #include "base/freeze.h"
 
 #include "base/cleanup.h"
+#include "exec/kin.h"
 #include "tests/lib/acting.h"
 
 #include <check.h>
@@ -10,12 +11,15 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -276,9 +280,11 @@ static pid_t start_idle(void)
 {
 	pid_t pid = fork();
 
-	if (pid == 0)
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* of a failed test nothing stays */
 		for (;;)
 			(void)pause();
+	}
 	return pid;
 }
 
@@ -317,21 +323,31 @@ START_TEST(without_an_executor_nothing_is_frozen)
 }
 END_TEST
 
-START_TEST(it_outlives_the_job_and_all_its_group)
+/* As at the deadline of a job: exec/job.c kills all that it can find of it. */
+START_TEST(it_outlives_the_job_and_all_its_kin)
 {
-	int status;
+	struct vmv_kin kin = { 0 };
+	siginfo_t info;
 	pid_t job;
 
 	NEED_MOUNTS();
 	job = fork();
 	if (job == 0) {
-		(void)setpgid(0, 0);
-		if (freeze(MNT) == 0)
-			(void)kill(0, SIGKILL);
+		(void)setsid();
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		(void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* as job/main.c */
+		if (freeze(MNT) == 0 && start_idle() > 0)
+			(void)raise(SIGSTOP);
 		_exit(1);
 	}
-	ck_assert_int_eq(waitpid(job, &status, 0), job);
-	ck_assert(WIFSIGNALED(status));
+	ck_assert_int_eq(waitid(P_PID, (id_t)job, &info, WSTOPPED | WNOWAIT), 0);
+	ck_assert_int_eq(info.si_code, CLD_STOPPED);
+	kin.root = job;
+	ck_assert_int_eq(vmv_kin_look(&kin), 1); /* the idle one, and nobody else */
+	vmv_kin_signal(&kin, SIGKILL);
+	(void)kill(-job, SIGKILL);
+	end(job);
+	vmv_kin_free(&kin);
 	ck_assert(is_frozen("mnt"));
 	ck_assert_int_eq(acting_run(&x, "FsThaw", "{}"), 0);
 	ck_assert_int_eq(acting_int(&x, "thawed"), 1);
@@ -412,6 +428,102 @@ START_TEST(a_failure_thaws_what_was_frozen_and_nothing_else)
 	ck_assert_int_eq(read_record(&r), -ENOENT);
 	ck_assert_int_eq(ioctl(fd, FITHAW, 0), 0);
 	(void)close(fd);
+}
+END_TEST
+
+/* -- a filesystem that does not freeze --------------------------------------------------------- */
+
+/* Writes to a file in /other again and again, and counts: while that is frozen, it stands still. */
+static pid_t start_writer(atomic_uint *count)
+{
+	vmv_autoclose int dir = open_mount("other");
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int fd = openat(dir, "file", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+		for (;;) {
+			if (pwrite(fd, "x", 1, 0) != 1)
+				_exit(1);
+			atomic_fetch_add(count, 1);
+			(void)poll(NULL, 0, 5);
+		}
+	}
+	return pid;
+}
+
+/* A write to a file in /mnt that has begun and does not end before the pipe does. */
+static pid_t start_endless_write(int from)
+{
+	vmv_autoclose int dir = open_mount("mnt");
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int fd = openat(dir, "file", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+		(void)splice(from, NULL, fd, NULL, 4096, 0);
+		_exit(0);
+	}
+	return pid;
+}
+
+/* How long the count stood still at the most, in ms, when it goes on after so many. */
+static uint64_t longest_pause(atomic_uint *count, uint64_t after_ms)
+{
+	uint64_t began = now_ms(), last = began, longest = 0;
+	unsigned seen = atomic_load(count);
+
+	for (;;) {
+		uint64_t now = now_ms();
+
+		ck_assert_uint_lt(now - began, PATIENCE);
+		if (atomic_load(count) != seen) {
+			longest = now - last > longest ? now - last : longest;
+			last = now;
+			seen = atomic_load(count);
+			if (now - began > after_ms)
+				return longest;
+		}
+		(void)poll(NULL, 0, 5);
+	}
+}
+
+/* /other is frozen when the guard's freezer hangs at /mnt: it has to be thawed in time. */
+START_TEST(one_that_hangs_does_not_keep_the_others_frozen)
+{
+	struct vmv_freeze_record r;
+	atomic_uint *count = mmap(NULL, sizeof(*count), PROT_READ | PROT_WRITE,
+				  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t writer, hanging, job;
+	int ends[2], status;
+
+	NEED_MOUNTS();
+	ck_assert(count != MAP_FAILED);
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	hanging = start_endless_write(ends[0]);
+	writer = start_writer(count);
+	job = fork();
+	if (job == 0)
+		_exit(freeze("{\"timeout_s\":5}") == 0);
+	ck_assert_uint_ge(longest_pause(count, 5500), 2000);
+	if (read_record(&r) == 0) {
+		ck_assert_int_eq(waitpid(job, &status, WNOHANG), 0); /* it hangs still */
+		ck_assert_int_eq(kill(r.guard, 0), 0);
+	} else {
+		SAY_SKIPPED("this kernel's splice does not keep a filesystem from freezing");
+	}
+	/* the write ends: then it freezes, and has to be thawed, too */
+	ck_assert_int_eq(write(ends[1], "x", 1), 1);
+	ck_assert_int_eq(waitpid(hanging, &status, 0), hanging);
+	ck_assert_int_eq(waitpid(job, &status, 0), job);
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), 0); /* it was told that they are not frozen */
+	await_guard();
+	ck_assert(!is_frozen("mnt") && !is_frozen("other"));
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+	end(writer);
+	ck_assert_int_eq(munmap(count, sizeof(*count)), 0);
 }
 END_TEST
 
@@ -602,11 +714,12 @@ int main(void)
 	tcase_add_test(tc, it_thaws_when_the_time_is_over);
 	tcase_add_test(tc, it_thaws_when_the_executor_dies);
 	tcase_add_test(tc, without_an_executor_nothing_is_frozen);
-	tcase_add_test(tc, it_outlives_the_job_and_all_its_group);
+	tcase_add_test(tc, it_outlives_the_job_and_all_its_kin);
 	tcase_add_test(tc, it_holds_none_of_the_jobs_descriptors);
 	tcase_add_test(tc, it_thaws_when_it_is_told_to_end);
 	tcase_add_test(tc, what_a_killed_guard_left_behind_is_thawed_on_request);
 	tcase_add_test(tc, a_failure_thaws_what_was_frozen_and_nothing_else);
+	tcase_add_test(tc, one_that_hangs_does_not_keep_the_others_frozen);
 	tcase_add_test(tc, hooks_run_in_order_and_back);
 	tcase_add_test(tc, a_failing_hook_aborts_and_those_before_it_are_told);
 	tcase_add_test(tc, hooks_are_told_when_freezing_fails);

@@ -9,6 +9,7 @@
 
 #include <check.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <limits.h>
 #include <pwd.h>
 #include <signal.h>
@@ -272,7 +273,7 @@ END_TEST
 
 START_TEST(nothing_else_is_inherited)
 {
-	int leak = open("/", O_RDONLY | O_DIRECTORY); /* without CLOEXEC */
+	int leak = open("/", O_RDONLY | O_DIRECTORY), fd; /* without CLOEXEC */
 
 	ck_assert_int_ge(fcntl(leak, F_DUPFD, 77), 77);
 	assert_said("readlink /proc/$$/fd/0", "", "/dev/null\n");
@@ -285,6 +286,8 @@ START_TEST(nothing_else_is_inherited)
 	assert_said("blk=$(grep ^SigBlk: /proc/$$/status | cut -f2); ign=$(grep ^SigIgn: "
 		    "/proc/$$/status | cut -f2); echo $blk $((0x$ign & ~0x180000000))",
 		    ",\"shell\":\"sh\"", "0000000000000000 0\n");
+	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+	ck_assert_int_eq(write(fd, "100", 3), 3);
 	assert_said("cat /proc/self/oom_score_adj", "", "0\n");
 }
 END_TEST
@@ -356,6 +359,7 @@ START_TEST(another_account_is_one_entirely)
 
 	if (!can_change_account())
 		return;
+	ck_assert_int_eq(setgroups(2, (gid_t[]){ 0, 54321 }), 0);
 	(void)snprintf(expected, sizeof(expected), "%u %u %u %u %u %u\n", pw->pw_uid, pw->pw_uid,
 		       pw->pw_uid, pw->pw_gid, pw->pw_gid, pw->pw_gid);
 	assert_said("echo $(grep ^Uid: /proc/$$/status | cut -f2-4) "

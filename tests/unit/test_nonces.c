@@ -16,6 +16,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,6 +39,29 @@ static uint64_t mono_ns(const struct vmv_clock *clock)
 }
 
 static const struct vmv_clock test_clock = { mono_ns, real_ms };
+
+/* In place of the C library's: counted, and failing when asked to. */
+static int syncs, sync_error;
+
+static int sync_with(long call, int fd)
+{
+	syncs++;
+	if (sync_error) {
+		errno = sync_error;
+		return -1;
+	}
+	return (int)syscall(call, fd);
+}
+
+int fdatasync(int fd)
+{
+	return sync_with(SYS_fdatasync, fd);
+}
+
+int fsync(int fd)
+{
+	return sync_with(SYS_fsync, fd);
+}
 
 static struct vmv_nonces *open_as(const char *boot_id)
 {
@@ -159,6 +183,50 @@ START_TEST(it_is_on_disk_when_it_is_accepted)
 }
 END_TEST
 
+START_TEST(a_power_cut_forgets_nothing_either)
+{
+	ck_assert_int_eq(use("a"), 0);
+	ck_assert_int_eq(syncs, 2); /* the new file, and its name */
+	ck_assert_int_eq(use("b"), 0);
+	ck_assert_int_eq(syncs, 3);
+	ck_assert_int_eq(use("b"), -EEXIST);
+	ck_assert_int_eq(syncs, 3);
+	restart("boot-2");
+	ck_assert_int_eq(use("c"), 0);
+	ck_assert_int_eq(syncs, 5);
+	ck_assert_int_eq(vmv_nonces_set_frozen(n, true), 0);
+	ck_assert_int_eq(use("d"), 0);
+	ck_assert_int_eq(use("e"), 0);
+	ck_assert_int_eq(syncs, 5);
+	ck_assert_int_eq(vmv_nonces_set_frozen(n, false), 0);
+	ck_assert_int_eq(syncs, 6);
+}
+END_TEST
+
+/* After a failed sync nobody knows what is on the disk: not before all is written anew, it is
+ * trusted again. */
+START_TEST(what_the_disk_did_not_keep_is_not_used)
+{
+	static const char *const names[] = { "a", "b", "c", "d" };
+
+	ck_assert_int_eq(use("a"), 0);
+	ck_assert_int_eq(use("b"), 0);
+	sync_error = EIO;
+	ck_assert_int_eq(use("c"), -EIO);
+	ck_assert_int_eq(use("c"), -EIO);
+	sync_error = 0;
+	syncs = 0;
+	ck_assert_int_eq(use("c"), 0);
+	ck_assert_int_eq(syncs, 2);
+	ck_assert_int_eq(use("d"), 0);
+	ck_assert_int_eq(syncs, 3);
+	restart("boot-1");
+	for (size_t i = 0; i < VMV_COUNTOF(names); i++)
+		ck_assert_int_eq(use(names[i]), -EEXIST);
+	ck_assert_uint_eq(vmv_nonces_count(n), 4);
+}
+END_TEST
+
 START_TEST(the_file_is_for_nobody_else)
 {
 	struct stat st;
@@ -199,6 +267,20 @@ START_TEST(a_step_of_the_clock_does_not_end_it)
 	mono_now += 3600000;
 	ck_assert_int_eq(use("a"), -EEXIST);
 	restart("boot-1");
+	ck_assert_int_eq(use("a"), -EEXIST);
+}
+END_TEST
+
+/* What the former boot's clock said of its time is not compared with this one's. */
+START_TEST(nor_does_a_wrong_clock_after_a_reboot)
+{
+	mono_now = 5000;
+	ck_assert_int_eq(use("a"), 0);
+	mono_now = 10000000;
+	real_now += 86400000;
+	restart("boot-2");
+	ck_assert_int_eq(use("a"), -EEXIST);
+	real_now -= 86400000; /* set right */
 	ck_assert_int_eq(use("a"), -EEXIST);
 }
 END_TEST
@@ -251,6 +333,18 @@ START_TEST(a_torn_last_line_is_forgotten)
 }
 END_TEST
 
+static int count_lines(void)
+{
+	FILE *f = fopen(file, "r");
+	int lines = 0, ch;
+
+	ck_assert_ptr_nonnull(f);
+	while ((ch = getc(f)) != EOF)
+		lines += ch == '\n';
+	(void)fclose(f);
+	return lines;
+}
+
 static const char *const garbled[] = {
 	"\n",
 	" \n",
@@ -270,6 +364,7 @@ START_TEST(garbled_lines_cost_only_themselves)
 	n = open_as("boot-1");
 	ck_assert_int_eq(use("a"), -EEXIST);
 	ck_assert_int_eq(use("b"), 0);
+	ck_assert_int_eq(count_lines(), 3); /* they are gone, not complained of at each start */
 	restart("boot-1");
 	ck_assert_int_eq(use("a"), -EEXIST);
 	ck_assert_int_eq(use("b"), -EEXIST);
@@ -521,9 +616,12 @@ int main(void)
 	tcase_add_test(tc, a_nonce_passes_once);
 	tcase_add_test(tc, it_stays_used_over_a_restart_and_a_reboot);
 	tcase_add_test(tc, it_is_on_disk_when_it_is_accepted);
+	tcase_add_test(tc, a_power_cut_forgets_nothing_either);
+	tcase_add_test(tc, what_the_disk_did_not_keep_is_not_used);
 	tcase_add_test(tc, the_file_is_for_nobody_else);
 	tcase_add_test(tc, it_dies_when_its_time_has_passed);
 	tcase_add_test(tc, a_step_of_the_clock_does_not_end_it);
+	tcase_add_test(tc, nor_does_a_wrong_clock_after_a_reboot);
 	tcase_add_test(tc, restarts_do_not_keep_it_alive_for_ever);
 	tcase_add_test(tc, a_torn_last_line_is_forgotten);
 	tcase_add_loop_test(tc, garbled_lines_cost_only_themselves, 0, (int)VMV_COUNTOF(garbled));

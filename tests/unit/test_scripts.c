@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -430,6 +431,18 @@ START_TEST(a_refusal_is_told_to_each_and_nothing_is_written)
 }
 END_TEST
 
+/* Policy was changed in between: what runs is told once, when it has ended. */
+START_TEST(a_refusal_does_not_touch_what_was_accepted_before)
+{
+	(void)accept_json(ONE);
+	start("a");
+	ck_assert_uint_eq(accept_as(ONE, "scripts need policy level full").known, 1);
+	ck_assert_str_eq(told, "");
+	ck_assert_int_eq(vmv_scripts_finished(store, "a", 0, "", 0, "", 0), 0);
+	expect_owed(1, "a", 0, "", "");
+}
+END_TEST
+
 static char *many(unsigned from, unsigned n, size_t text_len)
 {
 	size_t size = n * (text_len + 100) + 16, len = 1;
@@ -672,7 +685,9 @@ START_TEST(a_full_disk_loses_nothing_and_runs_nothing_twice)
 	store = NULL;
 	(void)snprintf(path, sizeof(path), "%s/state", fx.dir);
 	ck_assert_int_eq(mkdir(path, 0700), 0);
-	if (mount("tmpfs", path, "tmpfs", 0, "size=256k") < 0) {
+	/* in a namespace, so that nothing is left when this fails */
+	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("tmpfs", path, "tmpfs", 0, "size=256k") < 0) {
 		SAY_SKIPPED("no tmpfs can be mounted here");
 		return;
 	}
@@ -900,6 +915,7 @@ int main(void)
 	tcase_add_test(tc, scripts_that_are_no_array_are_an_error);
 	tcase_add_test(tc, timeouts_are_defaulted_and_capped);
 	tcase_add_test(tc, a_refusal_is_told_to_each_and_nothing_is_written);
+	tcase_add_test(tc, a_refusal_does_not_touch_what_was_accepted_before);
 	tcase_add_test(tc, a_message_has_bounds);
 	tcase_add_test(tc, so_many_wait_and_no_more);
 	tcase_add_test(tc, what_ran_at_a_restart_is_told_and_not_run_again);
