@@ -77,6 +77,7 @@ enum {
 	VMV_COMMAND_FINISHES = 1 << 5, /* never killed: half of it is worse than late (5.5) */
 	VMV_COMMAND_SERIAL = 1 << 6,   /* one of these after another: they share a lock */
 	VMV_COMMAND_FROZEN = 1 << 7,   /* served while filesystems are frozen (5.8) */
+	VMV_COMMAND_SPARE = 1 << 8,    /* has places of its own in flight: it can make room */
 };
 
 struct vmv_command {

@@ -779,7 +779,7 @@ const struct vmv_command vmv_commands[] = {
 	  .level = VMV_MONITOR,
 	  .doer = VMV_BY_AGENT,
 	  ARGS(job_cancel_args),
-	  .flags = VMV_COMMAND_ASYNC | VMV_COMMAND_VMVITALS,
+	  .flags = VMV_COMMAND_ASYNC | VMV_COMMAND_VMVITALS | VMV_COMMAND_SPARE,
 	  .timeout_s = 5,
 	  .timeout_max_s = 5,
 	  .help = "Cancels a job." },
@@ -787,7 +787,8 @@ const struct vmv_command vmv_commands[] = {
 	  .level = VMV_MONITOR,
 	  .doer = VMV_BY_AGENT,
 	  ARGS(job_status_args),
-	  .flags = VMV_COMMAND_ASYNC | VMV_COMMAND_VMVITALS | VMV_COMMAND_FROZEN,
+	  .flags =
+		  VMV_COMMAND_ASYNC | VMV_COMMAND_VMVITALS | VMV_COMMAND_SPARE | VMV_COMMAND_FROZEN,
 	  .timeout_s = 5,
 	  .timeout_max_s = 5,
 	  .help = "Tells how jobs stand." },

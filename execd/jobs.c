@@ -1,6 +1,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "execd/jobs_impl.h"
+#include "execd/reply.h"
 #include "proto/json_read.h"
 #include "proto/json_write.h"
 
@@ -282,6 +283,31 @@ static bool is_known(const struct vmv_jobs *js, const char *id)
 	return false;
 }
 
+/* Whoever asks in the session of that job does not get here: its agent drops the second. This one
+ * came in a later session or on another channel, where the job's answer will not be seen. */
+static void refuse_known(struct vmv_jobs *js, const struct vmv_return *to,
+			 const struct vmv_command *c, const char *id, const char *key)
+{
+	struct vmv_err err;
+	const struct vmv_reply reply = {
+		.id = id, .command = c, .began_ms = now_ms(js), .err = &err
+	};
+	const struct vmv_audit a = {
+		.command = c->name,
+		.id = id,
+		.channel = to->channel,
+		.session = to->session,
+		.key = key,
+		.result = "BUSY",
+		.reason = err.msg,
+		.is_refusal = true,
+	};
+
+	(void)vmv_fail(&err, VMV_E_BUSY, EBUSY, "a job of this id is under way, see JobStatus");
+	vmv_audit(&a);
+	vmv_reply_send(js->execd, to, &reply);
+}
+
 void vmv_jobs_add(struct vmv_jobs *js, const struct vmv_return *to, const struct vmv_command *c,
 		  struct json_object *message, const char *payload, size_t len, const char *key)
 {
@@ -289,8 +315,8 @@ void vmv_jobs_add(struct vmv_jobs *js, const struct vmv_return *to, const struct
 	struct entry *e;
 	struct vmv_err err;
 
-	if (is_known(js, id)) { /* the one answer serves both */
-		vmv_log(VMV_LOG_NOTICE, SUBSYS, "%s: a job of that id runs; dropped", id);
+	if (is_known(js, id)) {
+		refuse_known(js, to, c, id, key);
 		return;
 	}
 	e = entry_new(js, c, id, vmv_command_timeout_s(c, message));
