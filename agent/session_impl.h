@@ -41,7 +41,6 @@ struct vmv_streamed {
 };
 
 struct vmv_completion;
-struct vmv_waiting;
 
 struct vmv_session {
 	const struct vmv_session_env *env;

@@ -50,6 +50,7 @@
 #define VMV_NOTICES_QUEUED   (32 * VMV_MIB) /* further completions come in the next session */
 #define VMV_POLL_WAIT_MS     10000	    /* pending scripts: wait for an answer */
 #define VMV_POLL_TRIES	     3
+#define VMV_SPARE_IN_FLIGHT  8 /* beside [protocol] in_flight, for JobStatus and JobCancel */
 
 /* One reading. */
 #define VMV_CPU_GAP_MS	       250    /* second reading when there is no usable first */
@@ -108,8 +109,10 @@
 #define VMV_ASK_QUESTION_MAX (8 * VMV_KIB) /* bytes; a longer one is -EINVAL */
 
 /* The executor. */
-#define VMV_LINK_LINE_MAX   (24 * VMV_MIB) /* between agent and executor; longer: hung up */
-#define VMV_LINK_QUEUED_MAX (32 * VMV_MIB) /* that it has not read: more is BUSY */
+#define VMV_LINK_LINE_MAX  (24 * VMV_MIB)  /* between agent and executor; longer: hung up */
+#define VMV_LINK_QUEUE_MAX (16 * VMV_MIB)  /* answers that the agent does not take: then it waits \
+					    */
+#define VMV_LINK_QUEUED_MAX (32 * VMV_MIB) /* lines that the executor does not take: BUSY */
 #define VMV_LINK_QUESTIONS  4096	   /* that it has not answered; likewise */
 #define VMV_OPEN_WAIT_MS    1000	   /* its answer to session_open */
 #define VMV_JOBS_QUEUED	    64		   /* waiting for their turn; further ones are BUSY */

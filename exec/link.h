@@ -37,6 +37,10 @@ size_t vmv_link_queued(const struct vmv_link *l);
 /* While paused nothing is read: the other end has to wait. */
 void vmv_link_pause(struct vmv_link *l, bool is_paused);
 
+/* While more than so many bytes wait to be sent (0: any number), nothing is read. For one end of a
+ * link only: two that wait for each other would wait for ever. */
+void vmv_link_bound(struct vmv_link *l, size_t queue_max);
+
 /* Sends what is queued as far as that goes without blocking, and closes. Takes NULL. */
 void vmv_link_free(struct vmv_link *l);
 

@@ -313,6 +313,7 @@ int vmv_peer_new(struct vmv_execd *e, int fd, pid_t pid)
 		free(p);
 		return r;
 	}
+	vmv_link_bound(p->link, VMV_LINK_QUEUE_MAX);
 	e->peers[e->n_peers++] = p;
 	return 0;
 }
