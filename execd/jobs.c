@@ -443,6 +443,8 @@ void vmv_jobs_session_ended(struct vmv_jobs *js, const char *channel, const char
 		next = e->next;
 		if (strcmp(e->to.channel, channel) != 0 || strcmp(e->to.session, session) != 0)
 			continue;
+		if (!e->is_answered && e->to.peer)
+			vmv_settle(&e->to);
 		vmv_jobs_tell_no_more(e);
 		end_with_session(e);
 	}
@@ -535,6 +537,16 @@ int vmv_jobs_new(struct vmv_jobs **ret, struct vmv_execd *x, struct vmv_err *err
 	return 0;
 }
 
+/* What did not see its end here is told of by the next executor. */
+static void keep_interrupted(struct entry *e)
+{
+	if (e->state > JOB_RUNNING || e->script || !e->response)
+		return;
+	e->state = JOB_INTERRUPTED;
+	e->ended_ms = now_ms(e->jobs);
+	vmv_kept_add(e);
+}
+
 /* What must not be broken off goes on without us. */
 static void let_go(struct entry *e)
 {
@@ -550,6 +562,7 @@ static void free_list(struct entry *first)
 {
 	for (struct entry *e; (e = first);) {
 		first = e->next;
+		keep_interrupted(e);
 		let_go(e);
 		entry_free(e);
 	}
@@ -570,20 +583,9 @@ void vmv_jobs_free(struct vmv_jobs *js)
 	free(js);
 }
 
-/* An answer that nobody could be given waits for JobStatus: the executor stays for it. */
-static bool has_kept(const struct vmv_jobs *js)
-{
-	uint64_t now = now_ms(js);
-
-	for (const struct entry *e = js->over; e; e = e->next)
-		if (e->is_untold && now - e->ended_ms < VMV_JOBS_KEPT_MS)
-			return true;
-	return false;
-}
-
 bool vmv_jobs_is_busy(const struct vmv_jobs *js)
 {
-	return js->n_running > 0 || js->n_queued > 0 || js->after.is_set || has_kept(js);
+	return js->n_running > 0 || js->n_queued > 0 || js->after.is_set;
 }
 
 void vmv_jobs_interrupt(struct vmv_jobs *js)

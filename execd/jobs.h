@@ -45,7 +45,7 @@ void vmv_jobs_peer_gone(struct vmv_jobs *js, const struct vmv_peer *p);
 /* A job runs that freezes filesystems: whatever is written now may be too late. */
 bool vmv_jobs_is_freezing(const struct vmv_jobs *js);
 
-/* Something runs, waits, is still to be done, or to be asked for. */
+/* Something runs, waits, or is still to be done. */
 bool vmv_jobs_is_busy(const struct vmv_jobs *js);
 
 /* The executor stops: ends what may be ended, and answers it as interrupted. */

@@ -157,7 +157,6 @@ static void answer(struct entry *e, const struct vmv_reply *reply)
 		vmv_jw_free(&w);
 		return;
 	}
-	e->is_untold = e->is_answered || !e->to.peer;
 	if (!e->is_answered)
 		vmv_forward(&e->to, VMV_FORWARD_REPLY, true, true, NULL, w.buf.data, w.buf.len);
 	e->is_answered = true;

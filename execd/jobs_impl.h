@@ -31,7 +31,6 @@ struct entry {
 	uint64_t seq;	    /* of output messages */
 	size_t unread;	    /* bytes of them that the host has not been given yet */
 	uint64_t totals[2];
-	bool is_untold; /* the answer, to the host, which has gone or was told earlier */
 	char *response; /* owned; as it was answered */
 	size_t response_len;
 

@@ -143,6 +143,32 @@ static void write_capabilities(struct vmv_jw *w, const struct vmv_execd *e)
 	vmv_jw_end(w);
 }
 
+static bool end_session(struct vmv_execd *e, const char *channel, const char *session)
+{
+	if (!vmv_sessions_end(e->sessions, channel, session))
+		return false;
+	vmv_jobs_session_ended(e->jobs, channel, session);
+	vmv_scriptq_closed(e->scripts, channel);
+	vmv_counters_drop(e->counters, session);
+	return true;
+}
+
+/* Channels that the agent no longer has make room: it has not ended their sessions, or could not.
+ */
+static int begin_session(struct vmv_execd *e, const char *channel, char ret[VMV_UUID_SIZE])
+{
+	int r = vmv_sessions_begin(e->sessions, channel, ret);
+	char oldest[VMV_CHANNEL_NAME_MAX + 1] = "", session[VMV_UUID_SIZE] = "";
+
+	if (r != -ENOSPC)
+		return r;
+	(void)stpncpy(oldest, vmv_sessions_oldest(e->sessions), sizeof(oldest) - 1);
+	(void)stpncpy(session, vmv_sessions_of(e->sessions, oldest), sizeof(session) - 1);
+	vmv_log(VMV_LOG_NOTICE, SUBSYS, "%s: too many channels, its session ends", oldest);
+	(void)end_session(e, oldest, session);
+	return vmv_sessions_begin(e->sessions, channel, ret);
+}
+
 static void on_session_open(struct vmv_peer *p, struct json_object *message)
 {
 	struct vmv_execd *e = p->execd;
@@ -160,7 +186,7 @@ static void on_session_open(struct vmv_peer *p, struct json_object *message)
 	if (former)
 		(void)stpncpy(ended, former, sizeof(ended) - 1);
 	(void)stpncpy(to.channel, channel, sizeof(to.channel) - 1);
-	r = vmv_sessions_begin(e->sessions, channel, to.session);
+	r = begin_session(e, channel, to.session);
 	if (r < 0) { /* the agent goes on without us */
 		vmv_log(VMV_LOG_ERROR, SUBSYS, "%s: no session: %s", channel, strerror(-r));
 		vmv_settle(&to);
@@ -190,15 +216,11 @@ static void on_session_open(struct vmv_peer *p, struct json_object *message)
 
 static void on_session_close(struct vmv_peer *p, struct json_object *message)
 {
-	struct vmv_execd *e = p->execd;
 	const char *channel = vmv_json_str(message, "channel");
 	const char *session = vmv_json_str(message, "session");
 
-	if (!channel || !session || !vmv_sessions_end(e->sessions, channel, session))
-		return;
-	vmv_jobs_session_ended(e->jobs, channel, session);
-	vmv_scriptq_closed(e->scripts, channel);
-	vmv_counters_drop(e->counters, session);
+	if (channel && session)
+		(void)end_session(p->execd, channel, session);
 }
 
 /* False: malformed, and nobody can be answered. */

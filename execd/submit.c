@@ -226,6 +226,25 @@ void vmv_execd_submit(struct vmv_execd *e, const struct vmv_return *from, const 
 	json_object_put(s.message);
 }
 
+/* What only reads is done by the agent, and told by nobody; what is refused is. */
+static void audit_verdict(struct vmv_execd *e, const struct vmv_return *from,
+			  const struct vmv_verdict *verdict, const struct vmv_err *err)
+{
+	const struct vmv_audit a = {
+		.channel = from->channel,
+		.session = from->session,
+		.key = *verdict->key	     ? verdict->key
+		       : verdict->is_vouched ? "secret"
+					     : NULL,
+		.result = vmv_error_code(err->code),
+		.reason = err->msg,
+		.is_refusal = true,
+	};
+
+	if (verdict->is_vouched || may_log(e))
+		vmv_audit(&a);
+}
+
 void vmv_execd_verify(struct vmv_execd *e, const struct vmv_return *from, const char *line,
 		      size_t len)
 {
@@ -237,6 +256,8 @@ void vmv_execd_verify(struct vmv_execd *e, const struct vmv_return *from, const 
 
 	if (r == 0)
 		r = verify(e, from, message, &payload, &verdict, &err);
+	if (r < 0)
+		audit_verdict(e, from, &verdict, &err);
 	vmv_jw_init(&w, VMV_LINK_LINE_MAX);
 	vmv_jw_open(&w, NULL);
 	vmv_jw_str(&w, "type", "verdict");
