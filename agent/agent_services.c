@@ -37,6 +37,7 @@ static const struct vmv_usage *service_usage(void *agent)
 void vmv_agent_state(void *agent, struct vmv_state *ret)
 {
 	struct vmv_agent *a = agent;
+	struct vmv_freeze_state freeze;
 
 	ret->now_ms = vmv_agent_now_ms(a);
 	ret->real_ms = vmv_real_ms(a->clock);
@@ -44,6 +45,9 @@ void vmv_agent_state(void *agent, struct vmv_state *ret)
 	ret->config_real_ms = a->config_real_ms;
 	ret->facts = vmv_keeper_facts(a->keeper);
 	ret->resets = vmv_keeper_resets(a->keeper);
+	vmv_agent_freeze_state(a, &freeze);
+	ret->is_frozen = freeze.is_frozen;
+	ret->thaw_in_ms = freeze.thaw_in_ms;
 	vmv_state_collect(a->sessions, a->n_sessions, ret);
 }
 

@@ -287,11 +287,25 @@ static void start(struct vmv_keeper *k)
 	next_slice(k, 0);
 }
 
+/* What was read at any time is there, whole, also while other groups are being read. */
+static bool was_read(const struct vmv_keeper *k, vmv_groups groups)
+{
+	size_t n;
+	const struct vmv_collector_status *s = vmv_facts_status(k->facts, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if ((groups & vmv_group(s[i].collector)) && (s[i].read_ms == 0 || !s[i].is_ok))
+			return false;
+	return true;
+}
+
 /* The latest reading will do. */
 static bool is_young(const struct vmv_keeper *k, const struct vmv_ask *ask)
 {
 	uint64_t age_ms;
 
+	if (ask->max_age_ms == UINT32_MAX && !ask->has_rates)
+		return was_read(k, groups_of(ask));
 	if ((groups_of(ask) & ~k->complete) || (ask->has_rates && !k->has_rates) ||
 	    ask->max_age_ms == 0)
 		return false;

@@ -37,8 +37,10 @@ static void unlink_request(struct vmv_session *s, struct vmv_request *req)
 
 static const char *type_word(const struct vmv_session *s, const struct vmv_request *req)
 {
+	if (req->is_unsafe)
+		return "unsafe";
 	if (!req->command)
-		return req->is_unsafe ? "unsafe" : "safe";
+		return "safe";
 	return s->env->config->command_type == VMV_TYPE_ACTION ? req->command->name : "safe";
 }
 
@@ -194,25 +196,24 @@ void vmv_session_run_request(struct vmv_session *s, struct vmv_request *req)
 	vmv_handler_find(req->command->name)->run(req);
 }
 
-static const struct vmv_err *why_not_handed_over(int64_t error)
+static const struct vmv_err *why_not_handed_over(int error)
 {
 	static const struct vmv_err busy = { VMV_E_BUSY, 0, "the executor has too much to do" };
-	static const struct vmv_err too_long = { VMV_E_TOOLARGE, 0,
-						 "too long a line for the executor" };
+	static const struct vmv_err too_large = { VMV_E_TOOLARGE, 0,
+						  "the line is too long for the executor" };
 	static const struct vmv_err gone = { VMV_E_NOEXECUTOR, 0,
 					     "the executor cannot be reached" };
 
-	return error == -EBUSY ? &busy : error == -EFBIG ? &too_long : &gone;
+	return error == -EBUSY ? &busy : error == -EFBIG ? &too_large : &gone;
 }
 
 /* The unopened line goes to the executor. */
 static void hand_over(struct vmv_session *s, struct vmv_request *req,
-		      int64_t (*ask)(struct vmv_session *s, struct vmv_request *req))
+		      int (*ask)(struct vmv_session *s, struct vmv_request *req))
 {
-	int64_t r;
+	int r;
 
 	enlist(s, req, true);
-	req->is_submitted = ask == vmv_session_submit;
 	r = ask(s, req);
 	if (r < 0)
 		vmv_session_refuse(s, req, why_not_handed_over(r), NULL);
@@ -304,18 +305,6 @@ static void forget(struct vmv_session *s, struct vmv_request *req)
 		s->env->asker->forget(s->env->asker, req);
 }
 
-/* The executor answers nobody but the session that asked. */
-void vmv_session_drop_submitted(struct vmv_session *s)
-{
-	for (struct vmv_request *r = s->requests, *next; r; r = next) {
-		next = r->next;
-		if (!r->is_submitted)
-			continue;
-		forget(s, r);
-		vmv_session_pass_answer(s, r, NULL, 0);
-	}
-}
-
 void vmv_session_drop_requests(struct vmv_session *s)
 {
 	for (struct vmv_request *r; (r = s->requests);) {
@@ -325,6 +314,21 @@ void vmv_session_drop_requests(struct vmv_session *s)
 		free(r);
 	}
 	s->in_flight = 0;
+}
+
+/* JobStatus can fetch what becomes of them. */
+void vmv_session_drop_submitted(struct vmv_session *s)
+{
+	for (struct vmv_request *r = s->requests, *next; r; r = next) {
+		next = r->next;
+		if (!r->is_submitted)
+			continue;
+		forget(s, r);
+		unlink_request(s, r);
+		s->stats.late++;
+		json_object_put(r->message);
+		free(r);
+	}
 }
 
 unsigned vmv_session_in_flight(const struct vmv_session *s)

@@ -126,12 +126,11 @@ void vmv_session_open_executor(struct vmv_session *s)
 
 void vmv_session_close_executor(struct vmv_session *s)
 {
-	s->late = (struct vmv_session_executor){ .is_there = false };
 	vmv_executor_forget(s->env->executor, s);
-	vmv_session_drop_submitted(s);
 	if (s->executor.is_there)
 		vmv_executor_close(s->env->executor, vmv_session_name(s), s->id);
-	s->executor = (struct vmv_session_executor){ .is_there = false };
+	s->executor = s->late = (struct vmv_session_executor){ .is_there = false };
+	vmv_session_drop_submitted(s);
 	s->n_streamed = 0;
 	while (s->completions)
 		completion_free(s, &s->completions);
@@ -258,16 +257,19 @@ static void on_submitted(void *arg, uint64_t ref, enum vmv_executor_news news,
 		pass_answer(s, req, ref, line, len);
 	} else if (vmv_session_may_refuse(s)) {
 		s->stats.refused++;
-		vmv_session_pass_answer(s, req, line, len);
+		pass_answer(s, req, ref, line, len);
 	} else {
 		vmv_session_pass_answer(s, req, NULL, 0);
 	}
 }
 
-int64_t vmv_session_submit(struct vmv_session *s, struct vmv_request *req)
+int vmv_session_submit(struct vmv_session *s, struct vmv_request *req)
 {
-	return vmv_executor_submit(s->env->executor, vmv_session_name(s), s->id, s->line,
-				   s->line_len, on_submitted, req);
+	int64_t r = vmv_executor_submit(s->env->executor, vmv_session_name(s), s->id, s->line,
+					s->line_len, on_submitted, req);
+
+	req->is_submitted = r > 0;
+	return r < 0 ? (int)r : 0;
 }
 
 int vmv_session_submit_scripts(struct vmv_session *s)
@@ -311,10 +313,12 @@ static void on_verdict(void *arg, uint64_t ref, enum vmv_executor_news news, str
 	}
 }
 
-int64_t vmv_session_verify(struct vmv_session *s, struct vmv_request *req)
+int vmv_session_verify(struct vmv_session *s, struct vmv_request *req)
 {
-	return vmv_executor_verify(s->env->executor, vmv_session_name(s), s->id, s->line,
-				   s->line_len, on_verdict, req);
+	int64_t r = vmv_executor_verify(s->env->executor, vmv_session_name(s), s->id, s->line,
+					s->line_len, on_verdict, req);
+
+	return r < 0 ? (int)r : 0;
 }
 
 /* A message without an answer, under [policy] require_signature. */
@@ -335,6 +339,14 @@ static void waiting_free(struct vmv_waiting *w)
 	*at = w->next;
 	json_object_put(w->message);
 	free(w);
+}
+
+void vmv_session_drop_waiting(struct vmv_session *s)
+{
+	while (s->waiting) {
+		vmv_executor_forget(s->env->executor, s->waiting);
+		waiting_free(s->waiting);
+	}
 }
 
 static void on_message_verdict(void *arg, uint64_t ref, enum vmv_executor_news news,
@@ -366,14 +378,6 @@ void vmv_session_verify_message(struct vmv_session *s, struct json_object *messa
 				on_message_verdict, w) < 0) {
 		s->stats.ignored++;
 		waiting_free(w);
-	}
-}
-
-void vmv_session_drop_waiting(struct vmv_session *s)
-{
-	while (s->waiting) {
-		vmv_executor_forget(s->env->executor, s->waiting);
-		waiting_free(s->waiting);
 	}
 }
 

@@ -17,7 +17,6 @@ struct json_object;
 struct vmv_jw;
 struct vmv_poll;
 struct vmv_request;
-struct vmv_waiting;
 
 #define VMV_SESSION_SUBSYS "session"
 
@@ -41,6 +40,7 @@ struct vmv_streamed {
 };
 
 struct vmv_completion;
+struct vmv_waiting;
 
 struct vmv_session {
 	const struct vmv_session_env *env;
@@ -67,11 +67,11 @@ struct vmv_session {
 	size_t n_streamed, max_streamed;
 	struct vmv_completion *completions; /* sent, and not yet taken for delivered */
 	unsigned n_completions;
+	struct vmv_waiting *waiting; /* messages that the executor looks at */
 	struct event *delivered;
 	uint64_t epoch; /* answers of an earlier one are not sent any more */
 
 	struct vmv_request *requests; /* unanswered */
-	struct vmv_waiting *waiting;  /* messages that the executor is to verify */
 	unsigned in_flight;
 
 	uint64_t metrics_ms; /* monotonic: when metrics were last queued; 0: not in this session */
@@ -128,23 +128,15 @@ void vmv_session_acknowledge_scripts(struct vmv_session *s, struct json_object *
 void vmv_session_on_written(void *arg);
 void vmv_session_on_delivered(evutil_socket_t fd, short what, void *arg);
 
-/* The line being handled goes to the executor. Returns a number above 0, or negative errno: -EFBIG
- * it is too long for the link, -EBUSY the executor has too much to do, else it cannot be reached.
- */
-int64_t vmv_session_submit(struct vmv_session *s, struct vmv_request *req);
-int64_t vmv_session_verify(struct vmv_session *s, struct vmv_request *req);
-
-/* The same of scripts, which have no request: 0 or negative errno. */
+/* The line being handled goes to the executor. Return 0, or negative errno as agent/executor.h
+ * says. */
+int vmv_session_submit(struct vmv_session *s, struct vmv_request *req);
 int vmv_session_submit_scripts(struct vmv_session *s);
-
-/* Nobody waits any more for what the executor was to answer in the session that ends. */
-void vmv_session_drop_submitted(struct vmv_session *s);
+int vmv_session_verify(struct vmv_session *s, struct vmv_request *req);
 
 /* Handles the message once the line is found to be signed well. */
 void vmv_session_verify_message(struct vmv_session *s, struct json_object *message,
 				void (*handle)(struct vmv_session *, struct json_object *));
-
-/* Nobody waits any more for what is being verified. */
 void vmv_session_drop_waiting(struct vmv_session *s);
 
 /* session_commands.c */
@@ -161,5 +153,6 @@ void vmv_session_pass_answer(struct vmv_session *s, struct vmv_request *req, con
 /* session_commands.c: a message that is a command, or of a type nobody knows */
 void vmv_session_command(struct vmv_session *s, struct json_object *message, bool is_signed);
 void vmv_session_drop_requests(struct vmv_session *s);
+void vmv_session_drop_submitted(struct vmv_session *s); /* the executor will not answer them */
 
 #endif

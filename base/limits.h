@@ -109,16 +109,17 @@
 #define VMV_ASK_QUESTION_MAX (8 * VMV_KIB) /* bytes; a longer one is -EINVAL */
 
 /* The executor. */
-#define VMV_LINK_LINE_MAX  (24 * VMV_MIB)  /* between agent and executor; longer: hung up */
-#define VMV_LINK_QUEUE_MAX (16 * VMV_MIB)  /* answers that the agent does not take: then it waits \
-					    */
-#define VMV_LINK_QUEUED_MAX (32 * VMV_MIB) /* lines that the executor does not take: BUSY */
+#define VMV_LINK_LINE_MAX   (24 * VMV_MIB) /* between agent and executor; longer: hung up */
+#define VMV_LINK_QUEUED_MAX (32 * VMV_MIB) /* that it has not read: more is BUSY */
 #define VMV_LINK_QUESTIONS  4096	   /* that it has not answered; likewise */
 #define VMV_OPEN_WAIT_MS    1000	   /* its answer to session_open */
 #define VMV_JOBS_QUEUED	    64		   /* waiting for their turn; further ones are BUSY */
+#define VMV_JOBS_WAIT_BYTES (48 * VMV_MIB) /* of their messages; likewise */
 #define VMV_JOBS_KEPT	    64		   /* finished, for JobStatus, so long and so much: */
 #define VMV_JOBS_KEPT_MS    3600000
 #define VMV_JOBS_KEPT_BYTES (8 * VMV_MIB)
+#define VMV_PEER_QUEUE_HIGH (8 * VMV_MIB)   /* not read by the agent: then it is not, either; */
+#define VMV_PEER_QUEUE_MAX  (64 * VMV_MIB)  /* and then hung up on */
 #define VMV_CANCEL_KILL_MS  2000	    /* from TERM to KILL of a job that is cancelled */
 #define VMV_PIPES_LINGER_MS 500		    /* pipes that outlive the child are closed then */
 #define VMV_STREAM_CHUNK    (32 * VMV_KIB)  /* raw bytes of one output message */

@@ -8,7 +8,6 @@ import argparse
 import contextlib
 import datetime
 import json
-import math
 import os
 import select
 import shutil
@@ -20,7 +19,10 @@ import sys
 import tempfile
 import time
 
+import commands
 import peers
+from common import (PATIENCE_S, Host, Place, Skip, agent, agent_and_host, agent_argv, connect, cpu_ns,
+                    crowd, memory_kb, percentile, process_count, running, switches)
 
 IDLE_S = 20
 RUNS = 20
@@ -35,11 +37,6 @@ PEER_ROUNDS = 15
 SOAK = 5000  # readings of all groups, one behind the other
 RATIO_FEW, RATIO_MANY = 1.5, 0.8  # of the floor: as things are; with the largest crowd
 PSS_KB, DIRTY_KB = 2048, 600
-PATIENCE_S = 20
-
-
-class Skip(Exception):
-    """A row that cannot be measured here; the text says why."""
 
 
 # -- rows ------------------------------------------------------------------------------------
@@ -88,146 +85,21 @@ def print_table(results, check):
         cells = [c.rjust(w) if i in (1, 3, 4, 5) else c.ljust(w)
                  for i, (c, w) in enumerate(zip(line, widths))]
         print("  ".join(cells).rstrip())
+    print_skipped(results)
+
+
+def print_skipped(results):
     for skipped in results.skipped:
         print(f"skipped: {skipped['what']}: {skipped['why']}")
 
 
-# -- what the kernel says of a process -------------------------------------------------------
-
-
-def read_text(path):
-    with open(path, encoding="ascii", errors="replace") as f:
-        return f.read()
-
-
-def tasks(pid):
-    return [f"/proc/{pid}/task/{t}" for t in os.listdir(f"/proc/{pid}/task")]
-
-
-def cpu_ns(pid):
-    """Of all threads, to the nanosecond when they sleep."""
-    return sum(int(read_text(t + "/schedstat").split()[0]) for t in tasks(pid))
-
-
-def switches(pid):
-    total = 0
-    for t in tasks(pid):
-        for line in read_text(t + "/status").splitlines():
-            if "ctxt_switches:" in line:
-                total += int(line.split()[1])
-    return total
-
-
-def memory_kb(pid):
-    fields = dict(line.split(":", 1) for line in read_text(f"/proc/{pid}/smaps_rollup").splitlines()
-                  if ":" in line and line.endswith("kB"))
-    return {k: int(fields[k].split()[0]) for k in ("Pss", "Private_Dirty", "Rss")}
-
-
-def process_count():
-    return sum(name.isdigit() for name in os.listdir("/proc"))
-
-
-def percentile(values, p):
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, math.ceil(len(ordered) * p / 100) - 1)]
-
-
-# -- programs under measurement --------------------------------------------------------------
-
-
-class Place:
-    """Where the programs are, and a directory for sockets."""
-
-    def __init__(self, build, qemu_ga, scratch):
-        self.agent = os.path.join(build, "vmvitalsd")
-        self.floor = os.path.join(build, "bench", "floor")
-        self.crowd = os.path.join(build, "bench", "crowd")
-        self.qemu_ga = qemu_ga
-        self.scratch = scratch
-        self.config = os.path.join(scratch, "agent.conf")  # empty: the defaults, whatever /etc says
-        with open(self.config, "w", encoding="ascii"):
-            pass
-
-
-@contextlib.contextmanager
-def running(argv, **kwargs):
-    process = subprocess.Popen(argv, **kwargs)
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def agent_argv(place, channel, *options):
-    return [place.agent, "--config", place.config, "--channel", channel, "--log-level", "error",
-            *options]
-
-
-def connect(path):
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        s = socket.socket(socket.AF_UNIX)
-        try:
-            s.connect(path)
-            s.settimeout(PATIENCE_S)
-            return s
-        except (FileNotFoundError, ConnectionRefusedError):
-            s.close()
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-
-
-class Host:
-    """The host's end of a channel."""
-
-    def __init__(self, path):
-        self.sock = connect(path)
-        self.buf = b""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.sock.close()
-
-    def line(self):
-        while b"\n" not in self.buf:
-            data = self.sock.recv(1 << 16)
-            if not data:
-                raise ConnectionResetError("the agent hung up")
-            self.buf += data
-        line, self.buf = self.buf.split(b"\n", 1)
-        return line + b"\n"
-
-    def message(self, kind):
-        """The next message of this type: its bytes."""
-        needle = b'"type":"%s"' % kind.encode()
-        while True:
-            line = self.line()
-            if needle in line[:64]:
-                return line
-
-
-@contextlib.contextmanager
-def agent(place, *options):
-    """A running agent with a listening socket."""
-    path = os.path.join(place.scratch, "agent.sock")
-    with running(agent_argv(place, f"unix-listen:{path}", *options)) as process:
-        yield process, path
-
-
-@contextlib.contextmanager
-def agent_and_host(place, *options):
-    with agent(place, *options) as (process, path), Host(path) as host:
-        yield process, host
+def print_markdown(results):
+    print("| what | value | unit | min | max | limit | |\n| --- | ---: | --- | ---: | ---: | ---: | --- |")
+    for row in results.rows:
+        low, high, limit = (number(row[k]) if k in row else "" for k in ("min", "max", "limit"))
+        cells = [row["what"], number(row["value"]), row["unit"], low, high, limit, verdict(row)]
+        print("| " + " | ".join(cells) + " |")
+    print_skipped(results)
 
 
 # -- idle ------------------------------------------------------------------------------------
@@ -442,17 +314,6 @@ def add_peer(results, peer):
 # -- what a reading costs --------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def crowd(place, n):
-    """So many more idle processes."""
-    with running([place.crowd, str(n)], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        if int(process.stdout.readline() or 0) != n:
-            raise Skip(f"cannot make {n} processes here")
-        yield
-        process.stdin.close()
-        process.wait(PATIENCE_S)
-
-
 def floor_ns(process):
     out = process.communicate(timeout=PATIENCE_S)[0].decode().split("\n")
     return [int(line.split()[0]) for line in out if line][1:]
@@ -631,6 +492,9 @@ BENCHES = {
     "cost": bench_cost,
     "soak": bench_soak,
     "crowd": bench_crowd,
+    "verify": commands.bench_verify,
+    "executor": commands.bench_executor,
+    "commands": commands.bench_commands,
 }
 
 
@@ -643,6 +507,7 @@ def options():
     p.add_argument("--build", default=".", help="build directory (default: here)")
     p.add_argument("--json", help="write the results there")
     p.add_argument("--check", action="store_true", help="compare with limits; exit 1 on a miss")
+    p.add_argument("--markdown", action="store_true", help="print the table as in BENCHMARKS.md")
     p.add_argument("--only", default=",".join(BENCHES), help=f"some of {','.join(BENCHES)}")
     p.add_argument("--qemu-ga", help="program to compare with, where it is not installed")
     return p.parse_args()
@@ -684,7 +549,10 @@ def main():
                 results)
     print(f"{where['cpus']} CPUs, Linux {where['kernel']} {where['arch']}, "
           f"{where['processes']} processes, load {where['load']:.2f} at the start")
-    print_table(results, opts.check)
+    if opts.markdown:
+        print_markdown(results)
+    else:
+        print_table(results, opts.check)
     if opts.json:
         write_json(opts.json, where, results)
     missed = [r for r in results.rows if verdict(r) == "MISSED"]

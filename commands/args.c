@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <json-c/json.h>
+#include <json-c/json_object_iterator.h>
 #include <math.h>
 #include <string.h>
 #include <strings.h>
@@ -132,8 +133,7 @@ static int check_names(const struct vmv_arg *a, struct json_object *json, struct
 		if (!text)
 			return fail(err, a, "must hold strings only, without NUL");
 		if (a->choices && find_word(a->choices, text) < 0)
-			return vmv_fail(err, VMV_E_RANGE, EINVAL, "argument '%s': no '%.60s'",
-					a->name, text);
+			return fail(err, a, "has an element that is none of the words it may be");
 	}
 	v->json = json;
 	return 0;
@@ -172,17 +172,19 @@ static int check_base64(const struct vmv_arg *a, struct json_object *json, struc
 static int check_map(const struct vmv_arg *a, struct json_object *json, struct vmv_value *v,
 		     struct vmv_err *err)
 {
+	struct json_object_iterator at, end;
+
 	if (!json_object_is_type(json, json_type_object) ||
 	    json_object_object_length(json) > a->max)
 		return vmv_fail(err, VMV_E_RANGE, EINVAL,
 				"argument '%s' is no object, or has more than %lld members",
 				a->name, (long long)a->max);
-	json_object_object_foreach(json, name, value)
-	{
+	at = json_object_iter_begin(json);
+	end = json_object_iter_end(json);
+	for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at)) {
 		size_t len = 0;
 
-		(void)name;
-		if (!plain_text(value, &len))
+		if (!plain_text(json_object_iter_peek_value(&at), &len))
 			return fail(err, a, "must hold strings only, without NUL");
 	}
 	v->json = json;

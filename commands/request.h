@@ -95,7 +95,7 @@ struct vmv_request {
 	bool is_truncated;
 	bool is_unsafe;	   /* a raw command */
 	bool is_counted;   /* as in flight */
-	bool is_submitted; /* the executor is to answer */
+	bool is_submitted; /* to the executor, which answers within the session only */
 	/* Sends the answer and frees the request. data is the JSON of the data member (NULL: null),
 	 * of a failure, too. */
 	void (*answer)(struct vmv_request *req, const struct vmv_err *err, const char *text,

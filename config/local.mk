@@ -2,6 +2,7 @@
 noinst_LIBRARIES += config/libconfig.a
 config_libconfig_a_SOURCES = \
 	config/identity.c config/identity.h \
+	config/owner.c config/owner.h \
 	config/settings.c config/settings.h
 config_libconfig_a_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' \
 	-DVMV_HELPER_PATH='"$(pkglibexecdir)/vmvitals-helper"' \

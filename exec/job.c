@@ -31,6 +31,7 @@
 #define LOOK_MAX_MS    100
 #define AGAIN_MS       10  /* from one attempt to kill the rest to the next */
 #define ATTEMPTS_MAX   100 /* then what is left hangs in the kernel */
+#define STOPS_MAX      8   /* looks for those that are not stopped yet */
 #define FREE_MS	       20
 #define FREE_ATTEMPTS  3
 
@@ -301,6 +302,21 @@ static void on_result(evutil_socket_t fd, short what, void *arg)
 /* -- signals -------------------------------------------------------------------------------------
  */
 
+/* Stopped, none of them starts another one, or goes on with its next step when it sees that what it
+ * waited for has died. Returns how many there are beside the child, or negative errno. */
+static int stop_kin(struct vmv_job *j)
+{
+	int n = 0, before = -1;
+
+	(void)kill(-j->pid, SIGSTOP);
+	for (int i = 0; i < STOPS_MAX && n != before; i++) {
+		before = n;
+		n = vmv_kin_look(&j->kin);
+		vmv_kin_signal(&j->kin, SIGSTOP);
+	}
+	return n;
+}
+
 /* One attempt to kill all there is. Returns whether anything but the child was left. */
 static bool kill_rest(struct vmv_job *j)
 {
@@ -308,12 +324,13 @@ static bool kill_rest(struct vmv_job *j)
 
 	result_read(j); /* it may just have said which group it is in */
 	if (j->cgroup_fd >= 0) {
-		r = vmv_cgroup_kill(j->cgroup_fd);
-	} else {
-		r = vmv_kin_look(&j->kin);
-		vmv_kin_signal(&j->kin, SIGKILL);
+		/* first those who wait for others, or they would go on with their next step */
+		(void)kill(-j->pid, SIGKILL);
+		return vmv_cgroup_kill(j->cgroup_fd) > 0;
 	}
+	r = stop_kin(j);
 	(void)kill(-j->pid, SIGKILL);
+	vmv_kin_signal(&j->kin, SIGKILL);
 	return r > 0;
 }
 
@@ -845,4 +862,10 @@ void vmv_job_free(struct vmv_job *j)
 	vmv_buf_free(&j->result);
 	free(j->group);
 	free(j);
+}
+
+void vmv_job_let_go(struct vmv_job *j)
+{
+	j->pid = 0;
+	vmv_job_free(j);
 }

@@ -89,6 +89,9 @@ int vmv_job_so_far(const struct vmv_job *j, char *ret_data[2], struct vmv_job_te
 
 pid_t vmv_job_pid(const struct vmv_job *j);
 
+/* Lets it go on, though nobody will read what it writes or see how it ends; no ended(). Frees j. */
+void vmv_job_let_go(struct vmv_job *j);
+
 /* Kills what is left, without ended(), and waits for its end, 20 ms at most. Takes NULL. */
 void vmv_job_free(struct vmv_job *j);
 

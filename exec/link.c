@@ -33,8 +33,8 @@ struct vmv_link {
 	struct event *readable, *writable;
 	struct vmv_buf line; /* what has come of the line under way */
 	struct piece *first, **last;
-	size_t queued, queue_max; /* 0: no bound */
-	bool is_paused, is_full;
+	size_t queued;
+	int failure; /* negative errno: to be told when the loop goes on */
 	bool is_lost;
 	bool *is_freed; /* set by free() when a callback is under way */
 	char packet[1 + PIECE_MAX + 1];
@@ -111,26 +111,6 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 /* -- out ----------------------------------------------------------------------------------------
  */
 
-static void set_reading(struct vmv_link *l)
-{
-	if (l->is_paused || l->is_full)
-		(void)event_del(l->readable);
-	else
-		(void)event_add(l->readable, NULL);
-}
-
-/* A peer that does not read is not read either: what it asks for would pile up here. */
-static void note_queued(struct vmv_link *l)
-{
-	bool was_full = l->is_full;
-
-	if (l->queue_max == 0)
-		return;
-	l->is_full = l->queued > (was_full ? l->queue_max / 2 : l->queue_max);
-	if (l->is_full != was_full)
-		set_reading(l);
-}
-
 /* As much as goes without blocking, and within the budget, since the other end may take it as fast
  * as it is given. Returns 0, or negative errno when the other end is gone. */
 static int flush(struct vmv_link *l, unsigned budget)
@@ -154,14 +134,14 @@ static int flush(struct vmv_link *l, unsigned budget)
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	struct vmv_link *l = arg;
-	int r = flush(l, PACKETS_BUDGET);
+	int r = l->failure < 0 ? l->failure : flush(l, PACKETS_BUDGET);
 
 	(void)fd;
 	(void)what;
 	if (r < 0)
 		lose(l, r == -EPIPE || r == -ECONNRESET ? 0 : r);
-	else
-		note_queued(l);
+	else if (!l->first && l->calls->drained)
+		l->calls->drained(l->arg);
 }
 
 static struct piece *piece_new(const char *data, size_t len, bool is_last)
@@ -209,8 +189,16 @@ int vmv_link_send(struct vmv_link *l, const char *line, size_t len)
 	l->last = at;
 	l->queued += total;
 	(void)event_add(l->writable, NULL);
-	note_queued(l);
 	return 0;
+}
+
+void vmv_link_fail(struct vmv_link *l, int error)
+{
+	if (l->is_lost || l->failure < 0)
+		return;
+	l->failure = error;
+	(void)event_del(l->readable);
+	event_active(l->writable, EV_WRITE, 0);
 }
 
 size_t vmv_link_queued(const struct vmv_link *l)
@@ -220,14 +208,12 @@ size_t vmv_link_queued(const struct vmv_link *l)
 
 void vmv_link_pause(struct vmv_link *l, bool is_paused)
 {
-	l->is_paused = is_paused;
-	if (!l->is_lost)
-		set_reading(l);
-}
-
-void vmv_link_bound(struct vmv_link *l, size_t queue_max)
-{
-	l->queue_max = queue_max;
+	if (l->is_lost || l->failure < 0)
+		return;
+	if (is_paused)
+		(void)event_del(l->readable);
+	else
+		(void)event_add(l->readable, NULL);
 }
 
 /* -- life ---------------------------------------------------------------------------------------

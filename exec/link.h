@@ -16,6 +16,8 @@ struct vmv_link_calls {
 	/* The other end is gone (error 0), or not to be used any more: negative errno. Called once;
 	 * the link is to be freed. */
 	void (*lost)(void *arg, int error);
+	/* All that was queued has been sent. The link may be freed from here. May be NULL. */
+	void (*drained)(void *arg);
 };
 
 /* Takes fd, of a connected socket, when it succeeds. line_max: bytes of a line from the other end;
@@ -31,15 +33,15 @@ int vmv_link_connect(struct vmv_link **ret, struct event_base *base, const char 
 /* Queues a line (copied). Never calls back from within. Returns 0 or -ENOMEM. */
 int vmv_link_send(struct vmv_link *l, const char *line, size_t len);
 
+/* Gives the link up: lost() comes with this negative errno, in a later turn of the loop. For a line
+ * that could not be sent: who waits for it is to learn that it does not come. */
+void vmv_link_fail(struct vmv_link *l, int error);
+
 /* Bytes that are queued and not yet sent. */
 size_t vmv_link_queued(const struct vmv_link *l);
 
 /* While paused nothing is read: the other end has to wait. */
 void vmv_link_pause(struct vmv_link *l, bool is_paused);
-
-/* While more than so many bytes wait to be sent (0: any number), nothing is read. For one end of a
- * link only: two that wait for each other would wait for ever. */
-void vmv_link_bound(struct vmv_link *l, size_t queue_max);
 
 /* Sends what is queued as far as that goes without blocking, and closes. Takes NULL. */
 void vmv_link_free(struct vmv_link *l);

@@ -7,7 +7,7 @@
 
 struct vmv_counters;
 
-/* dir: /run/vmvitals/execd, ours and not writable by others. They are kept in a file for each
+/* dir: /run/vmvitals-execd, ours and not writable by others. They are kept in a file for each
  * session there, and nowhere else: whenever this process is killed, what was accepted stays so.
  * Returns 0, or negative errno; -EPERM: owner or mode. */
 int vmv_counters_open(struct vmv_counters **ret, const char *dir);

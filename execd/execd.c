@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "collectors/os.h"
+#include "config/owner.h"
 #include "execd/counters.h"
 #include "execd/execd_impl.h"
 #include "execd/jobs.h"
@@ -26,6 +27,7 @@
 #include <unistd.h>
 
 #define SUBSYS	  "execd"
+#define REST_S	  1
 #define LISTEN_FD 3 /* the first that a service manager hands over */
 
 /* -- policy -------------------------------------------------------------------------------------
@@ -50,8 +52,11 @@ static int load_config(struct vmv_execd *e, struct vmv_err *err)
 {
 	const struct vmv_overrides none = { .n = 0 };
 	struct vmv_config *fresh;
-	int r = vmv_config_load(&fresh, e->options->config, &none, err);
+	/* whoever can write it could make anything of us */
+	int r = vmv_config_check_owner(e->options->config, geteuid(), err);
 
+	if (r == 0)
+		r = vmv_config_load(&fresh, e->options->config, &none, err);
 	if (r < 0)
 		return r;
 	vmv_config_free(e->config);
@@ -105,7 +110,8 @@ static void reload(struct vmv_execd *e)
 bool vmv_execd_is_frozen(struct vmv_execd *e)
 {
 	struct vmv_freeze_record record;
-	bool is_frozen = vmv_freeze_read(e->options->run_dir, &record) == 0;
+	bool is_frozen =
+		vmv_jobs_is_freezing(e->jobs) || vmv_freeze_read(e->options->run_dir, &record) == 0;
 
 	if (is_frozen != e->is_frozen) {
 		e->is_frozen = is_frozen;
@@ -181,6 +187,28 @@ static bool may_serve(const struct vmv_execd *e, int fd, pid_t *ret_pid)
 	return false;
 }
 
+/* What cannot be accepted for want of descriptors or memory stays where it is, and would be
+ * announced again and again. */
+static void rest(struct vmv_execd *e, int error)
+{
+	const struct timeval tv = { .tv_sec = REST_S };
+
+	if (error != EMFILE && error != ENFILE && error != ENOMEM && error != ENOBUFS)
+		return;
+	vmv_log(VMV_LOG_ERROR, SUBSYS, "cannot take a connection: %s", strerror(error));
+	if (event_add(e->resting, &tv) == 0)
+		(void)event_del(e->accepting);
+}
+
+static void on_rested(evutil_socket_t fd, short what, void *arg)
+{
+	struct vmv_execd *e = arg;
+
+	(void)fd;
+	(void)what;
+	(void)event_add(e->accepting, NULL);
+}
+
 static void on_accept(evutil_socket_t fd, short what, void *arg)
 {
 	struct vmv_execd *e = arg;
@@ -188,6 +216,8 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 	pid_t pid = 0;
 
 	(void)what;
+	if (peer < 0)
+		rest(e, errno);
 	if (peer < 0 || !may_serve(e, peer, &pid))
 		return;
 	if (e->n_peers == VMV_EXECD_PEERS) {
@@ -277,8 +307,10 @@ static int make_events(struct vmv_execd *e)
 
 	e->idle = event_new(e->base, -1, 0, on_idle, e);
 	e->thawing = event_new(e->base, -1, 0, on_thawing, e);
+	e->resting = event_new(e->base, -1, 0, on_rested, e);
 	e->accepting = event_new(e->base, e->listener, EV_READ | EV_PERSIST, on_accept, e);
-	if (!e->idle || !e->thawing || !e->accepting || event_add(e->accepting, NULL) < 0)
+	if (!e->idle || !e->thawing || !e->resting || !e->accepting ||
+	    event_add(e->accepting, NULL) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < VMV_COUNTOF(numbers); i++) {
 		e->signals[i] = evsignal_new(e->base, numbers[i], on_signal, e);
@@ -296,7 +328,9 @@ static int own_folder(const char *path, mode_t mode, struct vmv_err *err)
 {
 	struct stat st;
 
-	if (mkdir(path, mode) < 0 && errno != EEXIST)
+	if (mkdir(path, mode) == 0)
+		(void)chmod(path, mode); /* whatever the umask */
+	else if (errno != EEXIST)
 		return vmv_fail(err, VMV_E_IO, errno, "%s: %s", path, strerror(errno));
 	if (lstat(path, &st) < 0)
 		return vmv_fail(err, VMV_E_IO, errno, "%s: %s", path, strerror(errno));
@@ -325,6 +359,19 @@ static int open_stores(struct vmv_execd *e, struct vmv_err *err)
 	return load_trust(e, err);
 }
 
+/* Those of sessions that a former executor did not see the end of. */
+static void drop_counters(struct vmv_execd *e)
+{
+	const char *ids[VMV_CHANNELS_MAX];
+	size_t n = 0;
+
+	while (n < VMV_COUNTOF(ids) && vmv_sessions_id(e->sessions, n)) {
+		ids[n] = vmv_sessions_id(e->sessions, n);
+		n++;
+	}
+	vmv_counters_keep_only(e->counters, ids, n);
+}
+
 static int open_parts(struct vmv_execd *e, struct vmv_err *err)
 {
 	const struct vmv_execd_options *o = e->options;
@@ -338,6 +385,8 @@ static int open_parts(struct vmv_execd *e, struct vmv_err *err)
 		r = open_stores(e, err);
 	if (r == 0)
 		r = vmv_sessions_open(&e->sessions, o->run_dir, err);
+	if (r == 0)
+		drop_counters(e);
 	if (r == 0)
 		r = vmv_jobs_new(&e->jobs, e, err);
 	if (r == 0)
@@ -360,6 +409,7 @@ int vmv_execd_new(struct vmv_execd **ret, const struct vmv_execd_options *option
 	e->root = VMV_ROOT_NONE;
 	e->clock = &vmv_clock_system;
 	e->listener = -1;
+	e->unvouched = VMV_BUCKET(VMV_UNVOUCHED_BURST, VMV_UNVOUCHED_MS);
 	e->base = event_base_new();
 	r = e->base ? load_config(e, err) : vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	if (r == 0) {
@@ -392,7 +442,7 @@ int vmv_execd_run(struct vmv_execd *e, struct vmv_err *err)
 
 void vmv_execd_free(struct vmv_execd *e)
 {
-	struct event **events[] = { &e->accepting,  &e->idle,	    &e->thawing,
+	struct event **events[] = { &e->accepting,  &e->resting,    &e->idle,	   &e->thawing,
 				    &e->signals[0], &e->signals[1], &e->signals[2] };
 
 	while (e->n_peers > 0)

@@ -2,6 +2,7 @@
 #ifndef VMV_EXECD_IMPL_H
 #define VMV_EXECD_IMPL_H
 
+#include "base/bucket.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/root.h"
@@ -27,7 +28,7 @@ struct vmv_nonces;
 struct vmv_scriptq;
 struct vmv_sessions;
 
-#define VMV_EXECD_PEERS	     8
+#define VMV_EXECD_PEERS	     4 /* the agent is one; each may keep us a line of 24 MiB */
 #define VMV_CHANNEL_NAME_MAX 255
 
 /* One connection of the agent. */
@@ -58,7 +59,9 @@ struct vmv_execd {
 	bool is_activated; /* the listener is the service manager's: it starts us again */
 	uid_t agent_uid;
 	bool has_agent_uid;
-	struct event *accepting, *idle, *thawing, *signals[3];
+	struct event *accepting, *resting, *idle, *thawing, *signals[3];
+	struct vmv_bucket unvouched; /* refusals in the journal */
+	uint64_t n_unlogged;
 	struct vmv_peer *peers[VMV_EXECD_PEERS];
 	size_t n_peers;
 	bool is_stopping, is_frozen;
@@ -78,6 +81,13 @@ int vmv_peer_new(struct vmv_execd *e, int fd, pid_t pid);
 void vmv_peer_free(struct vmv_peer *p);
 void vmv_peer_ask_to_leave(struct vmv_peer *p);
 
+/* Something that it waits for could not be sent, and will not be: hangs up, so that it knows. Takes
+ * NULL. */
+void vmv_peer_fail(struct vmv_peer *p);
+
+/* So much waits to be read by it that it should not be given more. NULL: no. */
+bool vmv_peer_is_slow(const struct vmv_peer *p);
+
 /* Sends what was written, if it was written well, and frees it. NULL peer: it is gone. */
 void vmv_peer_send(struct vmv_peer *p, struct vmv_jw *w);
 
@@ -95,7 +105,10 @@ enum vmv_forward_class { VMV_FORWARD_REPLY, VMV_FORWARD_STREAM, VMV_FORWARD_NOTI
 void vmv_forward(const struct vmv_return *to, enum vmv_forward_class class, bool is_final,
 		 bool is_vouched, const char *execution_id, const char *line, size_t len);
 
-/* submit.c: one received line. */
+/* Ends a question that nothing is to be said to. */
+void vmv_settle(const struct vmv_return *to);
+
+/* submit.c: one received line; exactly one answer to each, now or later. */
 void vmv_execd_submit(struct vmv_execd *e, const struct vmv_return *from, const char *line,
 		      size_t len);
 void vmv_execd_verify(struct vmv_execd *e, const struct vmv_return *from, const char *line,

@@ -34,13 +34,22 @@ static void entry_free(struct entry *e)
 	vmv_job_free(e->job);
 	if (e->turn)
 		event_free(e->turn);
-	json_object_put(e->message);
 	free(e->payload);
 	free(e->response);
 	free(e);
 }
 
-static void drop_entry(struct vmv_jobs *js, struct entry *e)
+static void enqueue(struct vmv_jobs *js, struct entry *e)
+{
+	*js->last = e;
+	js->last = &e->next;
+	js->n_queued++;
+	js->queued_bytes += e->payload_len;
+}
+
+/* From those that wait or run to those that are over. None is freed that anybody could be looking
+ * at: whoever walks the first list and ends one entry of it has the next one still. */
+static void move_over(struct vmv_jobs *js, struct entry *e)
 {
 	struct entry **at = &js->first;
 
@@ -49,31 +58,28 @@ static void drop_entry(struct vmv_jobs *js, struct entry *e)
 	*at = e->next;
 	if (!e->next)
 		js->last = at;
-	entry_free(e);
+	e->next = NULL;
+	*js->last_over = e;
+	js->last_over = &e->next;
+	js->n_finished++;
+	js->kept_bytes += e->response_len;
+	vmv_kept_add(e);
 }
 
-static bool is_over(const struct entry *e)
-{
-	return e->state > JOB_RUNNING;
-}
-
-/* What is over is kept for JobStatus: so many, so long, so much. */
+/* What is over is kept for JobStatus: so many, so long, so much; the newest in any case. */
 static void forget_old(struct vmv_jobs *js)
 {
 	uint64_t now = now_ms(js);
-	size_t bytes = 0;
 
-	for (struct entry *e = js->first; e; e = e->next)
-		bytes += is_over(e) ? e->response_len : 0;
-	for (struct entry *e = js->first, *next; e; e = next) {
-		next = e->next;
-		if (!is_over(e) || e->job ||
-		    (js->n_finished <= VMV_JOBS_KEPT && bytes <= VMV_JOBS_KEPT_BYTES &&
-		     now - e->ended_ms < VMV_JOBS_KEPT_MS))
-			continue;
-		bytes -= e->response_len;
+	for (struct entry *e; (e = js->over) && e->next;) {
+		if (js->n_finished <= VMV_JOBS_KEPT && js->kept_bytes <= VMV_JOBS_KEPT_BYTES &&
+		    now - e->ended_ms < VMV_JOBS_KEPT_MS)
+			return;
+		js->over = e->next;
 		js->n_finished--;
-		drop_entry(js, e);
+		js->kept_bytes -= e->response_len;
+		vmv_kept_remove(e);
+		entry_free(e);
 	}
 }
 
@@ -85,23 +91,28 @@ static bool has_flag(const struct entry *e, unsigned flag)
 	return (e->command->flags & flag) != 0;
 }
 
-static void set_deadlines(const struct entry *e, struct vmv_job_spec *spec)
+static uint64_t margin_ms(uint64_t total_ms)
 {
-	uint64_t total = e->end_ms - e->began_ms, margin = total / 10;
-	uint64_t hard = e->jobs->execd->config->hard_limit_s * 1000;
+	uint64_t margin = total_ms / 10;
 
 	if (margin < MARGIN_MIN_MS)
-		margin = MARGIN_MIN_MS;
-	if (margin > MARGIN_MAX_MS)
-		margin = MARGIN_MAX_MS;
+		return MARGIN_MIN_MS;
+	return margin > MARGIN_MAX_MS ? MARGIN_MAX_MS : margin;
+}
+
+static void set_deadlines(const struct entry *e, struct vmv_job_spec *spec)
+{
+	uint64_t total = e->end_ms - e->began_ms;
+	uint64_t hard = e->jobs->execd->config->hard_limit_s * 1000;
+
 	if (has_flag(e, VMV_COMMAND_FINISHES)) {
-		spec->late_at_ms = e->end_ms - margin;
+		spec->late_at_ms = e->end_ms - e->margin_ms;
 		spec->term_at_ms = e->began_ms + (hard > total ? hard : total);
 		spec->kill_at_ms = spec->term_at_ms + VMV_CANCEL_KILL_MS;
 		return;
 	}
-	spec->term_at_ms = e->end_ms - margin;
-	spec->kill_at_ms = e->end_ms - margin / 2;
+	spec->term_at_ms = e->end_ms - e->margin_ms;
+	spec->kill_at_ms = e->end_ms - e->margin_ms / 2;
 	spec->late_at_ms = e->script ? VMV_JOB_NEVER : e->end_ms - ANSWER_MS;
 }
 
@@ -145,18 +156,41 @@ static int start(struct entry *e, struct vmv_err *err)
 	return r;
 }
 
+static void drop_payload(struct entry *e)
+{
+	free(e->payload);
+	e->payload = NULL;
+	e->payload_len = 0;
+}
+
 static void leave_queue(struct entry *e)
 {
 	if (e->turn)
 		event_free(e->turn);
 	e->turn = NULL;
 	e->jobs->n_queued--;
+	e->jobs->queued_bytes -= e->payload_len;
+}
+
+/* What waited while filesystems were being frozen would hang as what ran then does. Returns whether
+ * it was refused, and is over. */
+static bool refuse_frozen(struct entry *e)
+{
+	struct vmv_err err;
+
+	if (has_flag(e, VMV_COMMAND_FROZEN) || !vmv_execd_is_frozen(e->jobs->execd))
+		return false;
+	(void)vmv_fail(&err, VMV_E_BUSY, EBUSY, "filesystems are frozen");
+	vmv_jobs_refuse(e, &err);
+	vmv_jobs_over(e, JOB_FINISHED);
+	return true;
 }
 
 static void begin(struct entry *e)
 {
 	struct vmv_jobs *js = e->jobs;
 	struct vmv_err err = { 0 };
+	int r;
 
 	leave_queue(e);
 	e->state = JOB_RUNNING;
@@ -164,19 +198,23 @@ static void begin(struct entry *e)
 	js->n_running++;
 	if (has_flag(e, VMV_COMMAND_SERIAL))
 		js->is_serial_running = true;
-	if (start(e, &err) < 0) {
+	(void)vmv_execd_is_frozen(js->execd); /* they are from now on, if that is what this does */
+	r = start(e, &err);
+	drop_payload(e);
+	if (r < 0) {
 		vmv_jobs_refuse(e, &err);
 		vmv_jobs_over(e, JOB_FINISHED);
 	}
-	free(e->payload);
-	e->payload = NULL;
 }
 
+/* The thaw waits for nobody: what runs may be waiting for it. */
 static bool may_begin(const struct entry *e)
 {
 	const struct vmv_jobs *js = e->jobs;
+	bool has_place =
+		has_flag(e, VMV_COMMAND_FROZEN) || js->n_running < js->execd->config->exec_jobs;
 
-	return !js->is_stopping && js->n_running < js->execd->config->exec_jobs &&
+	return !js->is_stopping && has_place && now_ms(js) < e->end_ms - e->margin_ms &&
 	       !(has_flag(e, VMV_COMMAND_SERIAL) && js->is_serial_running);
 }
 
@@ -184,10 +222,18 @@ void vmv_jobs_start_next(struct vmv_jobs *js)
 {
 	for (struct entry *e = js->first, *next; e; e = next) {
 		next = e->next;
-		if (e->state == JOB_QUEUED && may_begin(e))
+		if (e->state == JOB_QUEUED && may_begin(e) && !refuse_frozen(e))
 			begin(e);
 	}
 	vmv_execd_busy(js->execd);
+}
+
+bool vmv_jobs_is_freezing(const struct vmv_jobs *js)
+{
+	for (const struct entry *e = js->first; e; e = e->next)
+		if (e->state == JOB_RUNNING && strcmp(e->command->name, "FsFreeze") == 0)
+			return true;
+	return false;
 }
 
 void vmv_jobs_over(struct entry *e, enum job_state state)
@@ -204,11 +250,11 @@ void vmv_jobs_over(struct entry *e, enum job_state state)
 	}
 	e->state = state;
 	e->ended_ms = now_ms(js);
-	js->n_finished++;
+	e->to.peer = NULL;
+	drop_payload(e);
 	vmv_job_free(e->job);
 	e->job = NULL;
-	json_object_put(e->message);
-	e->message = NULL;
+	move_over(js, e);
 	forget_old(js);
 }
 
@@ -252,22 +298,16 @@ static struct entry *entry_new(struct vmv_jobs *js, const struct vmv_command *c,
 	(void)snprintf(e->id, sizeof(e->id), "%s", id);
 	e->began_ms = now_ms(js);
 	e->end_ms = e->began_ms + (uint64_t)timeout_s * 1000;
+	e->margin_ms = margin_ms((uint64_t)timeout_s * 1000);
 	e->number = ++js->number;
 	e->state = JOB_QUEUED;
 	return e;
 }
 
-static void enqueue(struct vmv_jobs *js, struct entry *e)
-{
-	*js->last = e;
-	js->last = &e->next;
-	js->n_queued++;
-}
-
-/* Its answer must be out before the host gives up. */
+/* Its answer must be out before the host gives up, and there must be time for the work. */
 static int arm_turn(struct entry *e)
 {
-	uint64_t ms = e->end_ms - e->began_ms - ANSWER_MS;
+	uint64_t ms = e->end_ms - e->began_ms - e->margin_ms;
 	struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
 			      .tv_usec = (suseconds_t)(ms % 1000) * 1000 };
 
@@ -278,77 +318,83 @@ static int arm_turn(struct entry *e)
 static bool is_known(const struct vmv_jobs *js, const char *id)
 {
 	for (const struct entry *e = js->first; e; e = e->next)
-		if (!is_over(e) && strcmp(e->id, id) == 0)
+		if (!e->script && strcmp(e->id, id) == 0)
 			return true;
 	return false;
 }
 
-/* Whoever asks in the session of that job does not get here: its agent drops the second. This one
- * came in a later session or on another channel, where the job's answer will not be seen. */
-static void refuse_known(struct vmv_jobs *js, const struct vmv_return *to,
-			 const struct vmv_command *c, const char *id, const char *key)
+/* Why it cannot even wait; 0: it may. */
+static int judge_new(struct vmv_jobs *js, const struct entry *e, struct vmv_err *err)
 {
-	struct vmv_err err;
+	if (js->is_stopping)
+		return vmv_fail(err, VMV_E_BUSY, EBUSY, "the executor stops");
+	if (is_known(js, e->id))
+		return vmv_fail(err, VMV_E_BUSY, EBUSY, "a job of that id waits or runs");
+	if (!has_flag(e, VMV_COMMAND_FROZEN) && vmv_execd_is_frozen(js->execd))
+		return vmv_fail(err, VMV_E_BUSY, EBUSY, "filesystems are frozen");
+	if (js->n_queued >= VMV_JOBS_QUEUED ||
+	    js->queued_bytes + e->payload_len > VMV_JOBS_WAIT_BYTES)
+		return vmv_fail(err, VMV_E_BUSY, EBUSY, "too many jobs wait; ask again later");
+	return 0;
+}
+
+/* NULL: out of memory. */
+static struct entry *entry_of(struct vmv_jobs *js, const struct vmv_return *to,
+			      const struct vmv_command *c, struct json_object *message,
+			      const char *payload, size_t len, const char *key)
+{
+	struct entry *e =
+		entry_new(js, c, vmv_command_id(message), vmv_command_timeout_s(c, message));
+
+	if (!e)
+		return NULL;
+	e->payload = malloc(len + 1);
+	if (!e->payload) {
+		entry_free(e);
+		return NULL;
+	}
+	memcpy(e->payload, payload, len);
+	e->payload[len] = '\0';
+	e->payload_len = len;
+	e->to = *to;
+	(void)snprintf(e->key, sizeof(e->key), "%s", key ? key : "");
+	take_manner(e, message);
+	return e;
+}
+
+static void refuse_new(struct vmv_jobs *js, const struct vmv_return *to,
+		       const struct vmv_command *c, const char *id)
+{
+	static const struct vmv_err err = { VMV_E_IO, ENOMEM, "out of memory" };
 	const struct vmv_reply reply = {
 		.id = id, .command = c, .began_ms = now_ms(js), .err = &err
 	};
-	const struct vmv_audit a = {
-		.command = c->name,
-		.id = id,
-		.channel = to->channel,
-		.session = to->session,
-		.key = key,
-		.result = "BUSY",
-		.reason = err.msg,
-		.is_refusal = true,
-	};
 
-	(void)vmv_fail(&err, VMV_E_BUSY, EBUSY, "a job of this id is under way, see JobStatus");
-	vmv_audit(&a);
+	vmv_log(VMV_LOG_ERROR, SUBSYS, "out of memory: a command is not run");
 	vmv_reply_send(js->execd, to, &reply);
 }
 
 void vmv_jobs_add(struct vmv_jobs *js, const struct vmv_return *to, const struct vmv_command *c,
 		  struct json_object *message, const char *payload, size_t len, const char *key)
 {
-	const char *id = vmv_command_id(message);
-	struct entry *e;
+	struct entry *e = entry_of(js, to, c, message, payload, len, key);
 	struct vmv_err err;
+	int r;
 
-	if (is_known(js, id)) {
-		refuse_known(js, to, c, id, key);
+	if (!e) {
+		refuse_new(js, to, c, vmv_command_id(message));
 		return;
 	}
-	e = entry_new(js, c, id, vmv_command_timeout_s(c, message));
-	if (e)
-		e->payload = malloc(len + 1);
-	if (!e || !e->payload) {
-		free(e);
-		vmv_log(VMV_LOG_ERROR, SUBSYS, "out of memory: a command is dropped");
+	r = judge_new(js, e, &err);
+	if (r == 0 && arm_turn(e) < 0)
+		r = vmv_fail(&err, VMV_E_IO, ENOMEM, "out of memory");
+	if (r < 0) { /* JobStatus tells of what waited or ran, not of this */
+		vmv_jobs_refuse(e, &err);
+		entry_free(e);
 		return;
 	}
-	memcpy(e->payload, payload, len);
-	e->payload[len] = '\0';
-	e->payload_len = len;
-	e->message = json_object_get(message);
-	e->to = *to;
-	(void)snprintf(e->key, sizeof(e->key), "%s", key ? key : "");
-	take_manner(e, message);
 	enqueue(js, e);
-	if (js->is_stopping)
-		(void)vmv_fail(&err, VMV_E_BUSY, EBUSY, "the executor stops");
-	else if (vmv_execd_is_frozen(js->execd) && !has_flag(e, VMV_COMMAND_FROZEN))
-		(void)vmv_fail(&err, VMV_E_BUSY, EBUSY, "filesystems are frozen");
-	else if (js->n_queued > VMV_JOBS_QUEUED)
-		(void)vmv_fail(&err, VMV_E_BUSY, EBUSY, "too many jobs wait; ask again later");
-	else if (arm_turn(e) < 0)
-		(void)vmv_fail(&err, VMV_E_IO, ENOMEM, "out of memory");
-	else {
-		vmv_jobs_start_next(js);
-		return;
-	}
-	vmv_jobs_refuse(e, &err);
-	vmv_jobs_over(e, JOB_FINISHED);
+	vmv_jobs_start_next(js);
 }
 
 int vmv_jobs_run_script(struct vmv_jobs *js, const struct vmv_jobs_script *s, struct vmv_err *err)
@@ -361,7 +407,7 @@ int vmv_jobs_run_script(struct vmv_jobs *js, const struct vmv_jobs_script *s, st
 	e->script_copy = *s;
 	e->script = &e->script_copy;
 	enqueue(js, e);
-	e->jobs->n_queued--;
+	js->n_queued--;
 	e->state = JOB_RUNNING;
 	e->started_real_ms = vmv_real_ms(js->execd->clock);
 	js->n_running++;
@@ -395,12 +441,11 @@ void vmv_jobs_session_ended(struct vmv_jobs *js, const char *channel, const char
 {
 	for (struct entry *e = js->first, *next; e; e = next) {
 		next = e->next;
-		if (is_over(e) || strcmp(e->to.channel, channel) != 0 ||
-		    strcmp(e->to.session, session) != 0)
+		if (strcmp(e->to.channel, channel) != 0 || strcmp(e->to.session, session) != 0)
 			continue;
-		e->to.peer = NULL; /* nobody is told any more */
-		if (e->job)
-			vmv_job_pause(e->job, false);
+		if (!e->is_answered && e->to.peer)
+			vmv_settle(&e->to);
+		vmv_jobs_tell_no_more(e);
 		end_with_session(e);
 	}
 }
@@ -411,11 +456,7 @@ void vmv_jobs_peer_gone(struct vmv_jobs *js, const struct vmv_peer *p)
 		next = e->next;
 		if (e->to.peer != p)
 			continue;
-		e->to.peer = NULL;
-		if (is_over(e))
-			continue;
-		if (e->job)
-			vmv_job_pause(e->job, false);
+		vmv_jobs_tell_no_more(e);
 		end_with_session(e);
 	}
 }
@@ -478,13 +519,16 @@ int vmv_jobs_new(struct vmv_jobs **ret, struct vmv_execd *x, struct vmv_err *err
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	js->execd = x;
 	js->last = &js->first;
-	js->records = -1;
+	js->last_over = &js->over;
+	js->records = js->kept = -1;
 	js->after.timer = event_new(x->base, -1, 0, on_after, js);
 	if (!js->after.timer) {
 		vmv_jobs_free(js);
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	}
 	r = vmv_records_open(js, err);
+	if (r == 0)
+		r = vmv_kept_open(js, err);
 	if (r < 0) {
 		vmv_jobs_free(js);
 		return r;
@@ -493,18 +537,49 @@ int vmv_jobs_new(struct vmv_jobs **ret, struct vmv_execd *x, struct vmv_err *err
 	return 0;
 }
 
+/* What did not see its end here is told of by the next executor. */
+static void keep_interrupted(struct entry *e)
+{
+	if (e->state > JOB_RUNNING || e->script || !e->response)
+		return;
+	e->state = JOB_INTERRUPTED;
+	e->ended_ms = now_ms(e->jobs);
+	vmv_kept_add(e);
+}
+
+/* What must not be broken off goes on without us. */
+static void let_go(struct entry *e)
+{
+	if (!e->job || !has_flag(e, VMV_COMMAND_FINISHES))
+		return;
+	vmv_log(VMV_LOG_NOTICE, SUBSYS, "%s goes on without the executor, as process %d",
+		e->command->name, (int)vmv_job_pid(e->job));
+	vmv_job_let_go(e->job);
+	e->job = NULL;
+}
+
+static void free_list(struct entry *first)
+{
+	for (struct entry *e; (e = first);) {
+		first = e->next;
+		keep_interrupted(e);
+		let_go(e);
+		entry_free(e);
+	}
+}
+
 void vmv_jobs_free(struct vmv_jobs *js)
 {
 	if (!js)
 		return;
-	for (struct entry *e; (e = js->first);) {
-		js->first = e->next;
-		entry_free(e);
-	}
-	vmv_job_free(js->after.job);
+	free_list(js->first);
+	free_list(js->over);
+	if (js->after.job)
+		vmv_job_let_go(js->after.job);
 	if (js->after.timer)
 		event_free(js->after.timer);
 	vmv_closep(&js->records);
+	vmv_closep(&js->kept);
 	free(js);
 }
 
@@ -515,15 +590,16 @@ bool vmv_jobs_is_busy(const struct vmv_jobs *js)
 
 void vmv_jobs_interrupt(struct vmv_jobs *js)
 {
-	struct vmv_err err;
+	struct vmv_err ended, left;
 
 	js->is_stopping = true;
-	(void)vmv_fail(&err, VMV_E_IO, 0, "interrupted: the executor stops");
+	(void)vmv_fail(&ended, VMV_E_IO, 0, "interrupted: the executor stops");
+	(void)vmv_fail(&left, VMV_E_IO, 0, "interrupted: the executor stops, the work goes on");
 	for (struct entry *e = js->first, *next; e; e = next) {
 		next = e->next;
-		if (is_over(e) || e->script)
+		if (e->script)
 			continue;
-		vmv_jobs_refuse(e, &err);
+		vmv_jobs_refuse(e, e->job && has_flag(e, VMV_COMMAND_FINISHES) ? &left : &ended);
 		if (e->state == JOB_QUEUED)
 			vmv_jobs_over(e, JOB_INTERRUPTED);
 	}

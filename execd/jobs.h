@@ -33,11 +33,17 @@ int vmv_jobs_run_script(struct vmv_jobs *js, const struct vmv_jobs_script *s, st
 int vmv_jobs_status(struct vmv_jobs *js, const char *id, struct vmv_jw *data, struct vmv_err *err);
 int vmv_jobs_cancel(struct vmv_jobs *js, const char *id, struct vmv_jw *data, struct vmv_err *err);
 
+/* All that was queued for the peer has been sent. */
+void vmv_jobs_drained(struct vmv_jobs *js, const struct vmv_peer *p);
+
 /* The host read so many bytes of a job's output lines. */
 void vmv_jobs_taken(struct vmv_jobs *js, const struct vmv_peer *p, uint64_t ref, uint64_t bytes);
 
 void vmv_jobs_session_ended(struct vmv_jobs *js, const char *channel, const char *session);
 void vmv_jobs_peer_gone(struct vmv_jobs *js, const struct vmv_peer *p);
+
+/* A job runs that freezes filesystems: whatever is written now may be too late. */
+bool vmv_jobs_is_freezing(const struct vmv_jobs *js);
 
 /* Something runs, waits, or is still to be done. */
 bool vmv_jobs_is_busy(const struct vmv_jobs *js);

@@ -139,18 +139,28 @@ static void audit(const struct entry *e, const struct outcome *o)
 	vmv_audit(&a);
 }
 
+/* Its output is read and thrown away: who does the work must not wait for a reader. */
+void vmv_jobs_tell_no_more(struct entry *e)
+{
+	e->to.peer = NULL;
+	if (e->job)
+		vmv_job_pause(e->job, false);
+}
+
 /* Keeps the answer for JobStatus, and sends it unless the host was told earlier. */
 static void answer(struct entry *e, const struct vmv_reply *reply)
 {
 	struct vmv_jw w;
 
 	if (vmv_reply_write(e->jobs->execd, &w, reply) < 0) {
+		vmv_peer_fail(e->to.peer); /* who hears nothing must hear that */
 		vmv_jw_free(&w);
 		return;
 	}
 	if (!e->is_answered)
 		vmv_forward(&e->to, VMV_FORWARD_REPLY, true, true, NULL, w.buf.data, w.buf.len);
 	e->is_answered = true;
+	vmv_jobs_tell_no_more(e);
 	free(e->response);
 	e->response = strndup(w.buf.data, w.buf.len);
 	e->response_len = e->response ? w.buf.len : 0;
@@ -190,6 +200,7 @@ void vmv_jobs_on_ended(void *arg, const struct vmv_job_end *end)
 	struct vmv_jobs *js = e->jobs;
 	struct outcome o;
 
+	(void)vmv_execd_is_frozen(js->execd);
 	work_out(&o, e, end);
 	e->totals[0] = end->out.total;
 	e->totals[1] = end->err.total;
@@ -221,6 +232,7 @@ void vmv_jobs_on_ended(void *arg, const struct vmv_job_end *end)
 	}
 	json_object_put(o.result);
 	vmv_jobs_over(e, end->is_cancelled ? JOB_CANCELLED : JOB_FINISHED);
+	(void)vmv_execd_is_frozen(js->execd); /* that may have been the freezing, or the thaw */
 	vmv_jobs_start_next(js);
 }
 

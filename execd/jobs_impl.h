@@ -13,19 +13,19 @@ struct entry {
 	struct vmv_jobs *jobs;
 	char id[VMV_ID_MAX + 1];
 	const struct vmv_command *command;
-	struct json_object *message; /* owned; NULL when over */
-	char *payload;		     /* owned; NULL once it has begun */
+	char *payload; /* owned; NULL once it has begun, or is over */
 	size_t payload_len;
 	struct vmv_return to;
 	char key[17]; /* "": the secret, or none */
 	enum job_state state;
 	uint64_t began_ms, ended_ms; /* monotonic: the line came; it was over */
 	int64_t started_real_ms;     /* since 1970; 0: not yet */
-	uint64_t end_ms;	     /* monotonic: the host gives up */
-	unsigned number;	     /* of its group and record */
+	uint64_t end_ms;	     /* monotonic: the host gives up; so long before that it is */
+	uint64_t margin_ms; /* ended, told that it goes on, or that its turn did not come */
+	unsigned number;    /* of its group and record */
 
 	bool is_streamed, is_binary, ends_with_session;
-	bool is_answered; /* told that it is still running */
+	bool is_answered; /* told that it is still running: nothing more goes to the host */
 	struct vmv_job *job;
 	struct event *turn; /* queued: its turn did not come */
 	uint64_t seq;	    /* of output messages */
@@ -47,11 +47,15 @@ struct after {
 
 struct vmv_jobs {
 	struct vmv_execd *execd;
-	struct entry *first, **last; /* in order of arrival */
+	struct entry *first, **last;	 /* that wait or run, in order of arrival */
+	struct entry *over, **last_over; /* that are over, by their end, for JobStatus */
+	size_t queued_bytes;		 /* payloads of those that wait */
+	size_t kept_bytes;		 /* answers of those that are over */
 	unsigned n_running, n_queued, n_finished;
 	bool is_serial_running;
 	unsigned number;
 	int records; /* <run_dir>/jobs */
+	int kept;    /* <run_dir>/done */
 	struct after after;
 	bool is_stopping;
 };
@@ -67,11 +71,18 @@ void vmv_jobs_on_output(void *arg, int stream, const char *data, size_t len);
 void vmv_jobs_on_ended(void *arg, const struct vmv_job_end *end);
 void vmv_jobs_on_late(void *arg);
 void vmv_jobs_refuse(struct entry *e, const struct vmv_err *err);
+/* Nothing of it goes to a host any more; what it does goes on, unread. */
+void vmv_jobs_tell_no_more(struct entry *e);
 
 /* jobs_describe.c: what vmvitals-job is told */
 int vmv_jobs_describe_after(const struct vmv_jobs *js, struct vmv_jw *w);
 int vmv_jobs_describe(const struct entry *e, uint64_t deadline_ms, const char *group,
 		      struct vmv_jw *w);
+
+/* jobs_kept.c: what is over, kept for whatever process is the executor when it is asked for */
+int vmv_kept_open(struct vmv_jobs *js, struct vmv_err *err);
+void vmv_kept_add(const struct entry *e);
+void vmv_kept_remove(const struct entry *e);
 
 /* jobs_record.c: what runs is written down, for the executor that comes after a crash */
 int vmv_records_open(struct vmv_jobs *js, struct vmv_err *err);

@@ -45,24 +45,31 @@ static void write_entry(struct vmv_jw *w, const struct entry *e)
 	vmv_jw_close(w);
 }
 
+static void write_asked(struct vmv_jw *w, const struct entry *e, const char *id, bool *is_found,
+			bool *is_cut)
+{
+	struct vmv_jw_mark mark = vmv_jw_mark(w);
+
+	if (id && strcmp(e->id, id) != 0)
+		return;
+	*is_found = true;
+	write_entry(w, e);
+	if (w->error == -EFBIG || vmv_jw_remaining(w) < VMV_JW_TAIL) {
+		vmv_jw_rewind(w, mark);
+		*is_cut = true;
+	}
+}
+
 int vmv_jobs_status(struct vmv_jobs *js, const char *id, struct vmv_jw *w, struct vmv_err *err)
 {
 	bool is_found = false, is_cut = false;
 
 	vmv_jw_open(w, NULL);
 	vmv_jw_array(w, "jobs");
-	for (const struct entry *e = js->first; e; e = e->next) {
-		struct vmv_jw_mark mark = vmv_jw_mark(w);
-
-		if (id && strcmp(e->id, id) != 0)
-			continue;
-		is_found = true;
-		write_entry(w, e);
-		if (w->error == -EFBIG || vmv_jw_remaining(w) < VMV_JW_TAIL) {
-			vmv_jw_rewind(w, mark);
-			is_cut = true;
-		}
-	}
+	for (const struct entry *e = js->over; e; e = e->next)
+		write_asked(w, e, id, &is_found, &is_cut);
+	for (const struct entry *e = js->first; e; e = e->next)
+		write_asked(w, e, id, &is_found, &is_cut);
 	vmv_jw_end(w);
 	if (is_cut)
 		vmv_jw_bool(w, "truncated", true);
@@ -72,19 +79,26 @@ int vmv_jobs_status(struct vmv_jobs *js, const char *id, struct vmv_jw *w, struc
 	return 0;
 }
 
-static struct entry *find_live(const struct vmv_jobs *js, const char *id)
+static struct entry *find_in(struct entry *first, const char *id)
 {
 	struct entry *found = NULL;
 
-	for (struct entry *e = js->first; e; e = e->next)
+	for (struct entry *e = first; e; e = e->next)
 		if (strcmp(e->id, id) == 0)
 			found = e; /* the newest of that id */
 	return found;
 }
 
+static struct entry *find_newest(const struct vmv_jobs *js, const char *id)
+{
+	struct entry *live = find_in(js->first, id);
+
+	return live ? live : find_in(js->over, id);
+}
+
 int vmv_jobs_cancel(struct vmv_jobs *js, const char *id, struct vmv_jw *w, struct vmv_err *err)
 {
-	struct entry *e = find_live(js, id);
+	struct entry *e = find_newest(js, id);
 	struct vmv_err cancelled;
 
 	if (!e)
@@ -100,10 +114,8 @@ int vmv_jobs_cancel(struct vmv_jobs *js, const char *id, struct vmv_jw *w, struc
 	} else if (e->state == JOB_RUNNING) {
 		vmv_job_cancel(e->job);
 	}
-	/* vmv_jobs_over may have let go of older ones, but not of this */
-	e = find_live(js, id);
-	vmv_jw_open(w, NULL);
-	vmv_jw_str(w, "state", e ? state_words[e->state] : state_words[JOB_CANCELLED]);
+	vmv_jw_open(w, NULL); /* what was ended last is the last to be forgotten */
+	vmv_jw_str(w, "state", state_words[e->state]);
 	vmv_jw_close(w);
 	return 0;
 }

@@ -9,6 +9,7 @@ execd_libexecd_a_SOURCES = \
 	execd/jobs_describe.c \
 	execd/jobs_end.c \
 	execd/jobs_impl.h \
+	execd/jobs_kept.c \
 	execd/jobs_output.c \
 	execd/jobs_record.c \
 	execd/jobs_status.c \
@@ -37,3 +38,5 @@ pkglibexec_PROGRAMS += vmvitals-execd
 vmvitals_execd_SOURCES = execd/main.c
 vmvitals_execd_CPPFLAGS = $(AM_CPPFLAGS)
 vmvitals_execd_LDADD = $(execd_libs)
+
+dist_man_MANS += man/vmvitals-execd.8

@@ -21,11 +21,45 @@
 /* -- out ----------------------------------------------------------------------------------------
  */
 
+void vmv_peer_fail(struct vmv_peer *p)
+{
+	if (p)
+		vmv_link_fail(p->link, -ENOMEM);
+}
+
+/* One that is asked for and asked for and never reads would otherwise take all memory there is. */
 void vmv_peer_send(struct vmv_peer *p, struct vmv_jw *w)
 {
-	if (p && vmv_jw_finish(w) == 0 && vmv_link_send(p->link, w->buf.data, w->buf.len) < 0)
-		vmv_log(VMV_LOG_ERROR, SUBSYS, "out of memory: a message to the agent is lost");
+	int r = vmv_jw_finish(w);
+
+	if (p && r == 0 && vmv_link_queued(p->link) > VMV_PEER_QUEUE_MAX)
+		r = -ENOBUFS;
+	if (p && r == 0)
+		r = vmv_link_send(p->link, w->buf.data, w->buf.len);
+	if (p && r < 0)
+		vmv_link_fail(p->link, r);
 	vmv_jw_free(w);
+}
+
+bool vmv_peer_is_slow(const struct vmv_peer *p)
+{
+	return p && vmv_link_queued(p->link) > VMV_PEER_QUEUE_HIGH;
+}
+
+/* An answer that is none: the agent need not wait any more. */
+void vmv_settle(const struct vmv_return *to)
+{
+	struct vmv_jw w;
+
+	vmv_jw_init(&w, VMV_LINE_OUT_MAX);
+	vmv_jw_open(&w, NULL);
+	vmv_jw_str(&w, "type", "result");
+	vmv_jw_u64(&w, "ref", to->ref);
+	vmv_jw_null(&w, "data");
+	vmv_jw_null(&w, "error_code");
+	vmv_jw_null(&w, "error");
+	vmv_jw_close(&w);
+	vmv_peer_send(to->peer, &w);
 }
 
 void vmv_forward(const struct vmv_return *to, enum vmv_forward_class class, bool is_final,
@@ -109,27 +143,59 @@ static void write_capabilities(struct vmv_jw *w, const struct vmv_execd *e)
 	vmv_jw_end(w);
 }
 
+static bool end_session(struct vmv_execd *e, const char *channel, const char *session)
+{
+	if (!vmv_sessions_end(e->sessions, channel, session))
+		return false;
+	vmv_jobs_session_ended(e->jobs, channel, session);
+	vmv_scriptq_closed(e->scripts, channel);
+	vmv_counters_drop(e->counters, session);
+	return true;
+}
+
+/* Channels that the agent no longer has make room: it has not ended their sessions, or could not.
+ */
+static int begin_session(struct vmv_execd *e, const char *channel, char ret[VMV_UUID_SIZE])
+{
+	int r = vmv_sessions_begin(e->sessions, channel, ret);
+	char oldest[VMV_CHANNEL_NAME_MAX + 1] = "", session[VMV_UUID_SIZE] = "";
+
+	if (r != -ENOSPC)
+		return r;
+	(void)stpncpy(oldest, vmv_sessions_oldest(e->sessions), sizeof(oldest) - 1);
+	(void)stpncpy(session, vmv_sessions_of(e->sessions, oldest), sizeof(session) - 1);
+	vmv_log(VMV_LOG_NOTICE, SUBSYS, "%s: too many channels, its session ends", oldest);
+	(void)end_session(e, oldest, session);
+	return vmv_sessions_begin(e->sessions, channel, ret);
+}
+
 static void on_session_open(struct vmv_peer *p, struct json_object *message)
 {
 	struct vmv_execd *e = p->execd;
 	const char *channel = vmv_json_str(message, "channel"), *former;
 	struct vmv_return to = { .peer = p, .ref = ref_of(message) };
+	char ended[VMV_UUID_SIZE] = "";
 	struct vmv_jw w;
 	int r;
 
-	if (!is_channel_name(channel))
+	if (!is_channel_name(channel)) {
+		vmv_settle(&to);
 		return;
-	former = vmv_sessions_of(e->sessions, channel);
-	if (former) {
-		(void)stpncpy(to.session, former, sizeof(to.session) - 1);
-		vmv_jobs_session_ended(e->jobs, channel, to.session);
-		vmv_counters_drop(e->counters, to.session);
 	}
+	former = vmv_sessions_of(e->sessions, channel);
+	if (former)
+		(void)stpncpy(ended, former, sizeof(ended) - 1);
 	(void)stpncpy(to.channel, channel, sizeof(to.channel) - 1);
-	r = vmv_sessions_begin(e->sessions, channel, to.session);
+	r = begin_session(e, channel, to.session);
 	if (r < 0) { /* the agent goes on without us */
 		vmv_log(VMV_LOG_ERROR, SUBSYS, "%s: no session: %s", channel, strerror(-r));
+		vmv_settle(&to);
 		return;
+	}
+	if (*ended) { /* not before: its counters are needed as long as it could be the current one
+		       */
+		vmv_jobs_session_ended(e->jobs, channel, ended);
+		vmv_counters_drop(e->counters, ended);
 	}
 	vmv_jw_init(&w, VMV_LINE_OUT_MAX);
 	vmv_jw_open(&w, NULL);
@@ -150,15 +216,11 @@ static void on_session_open(struct vmv_peer *p, struct json_object *message)
 
 static void on_session_close(struct vmv_peer *p, struct json_object *message)
 {
-	struct vmv_execd *e = p->execd;
 	const char *channel = vmv_json_str(message, "channel");
 	const char *session = vmv_json_str(message, "session");
 
-	if (!channel || !session || !vmv_sessions_end(e->sessions, channel, session))
-		return;
-	vmv_jobs_session_ended(e->jobs, channel, session);
-	vmv_scriptq_closed(e->scripts, channel);
-	vmv_counters_drop(e->counters, session);
+	if (channel && session)
+		(void)end_session(p->execd, channel, session);
 }
 
 /* False: malformed, and nobody can be answered. */
@@ -190,8 +252,10 @@ static void with_line(struct vmv_peer *p, struct json_object *message,
 	size_t len = 0;
 	const char *line = vmv_json_text(vmv_json_get(message, "line"), &len);
 
-	if (!line || !get_return(p, message, &from))
+	if (!get_return(p, message, &from) || !line) {
+		vmv_settle(&from);
 		return;
+	}
 	if (is_current(p->execd, &from))
 		vmv_scriptq_heard(p->execd->scripts, &from);
 	run(p->execd, &from, line, len);
@@ -275,6 +339,7 @@ static void on_line(void *arg, const char *line, size_t len)
 		return;
 	}
 	vmv_execd_busy(p->execd);
+	(void)vmv_execd_is_frozen(p->execd); /* before anything is written down */
 	p->is_leaving = false;
 	type = vmv_json_str(message, "type");
 	for (size_t i = 0; type && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
@@ -284,6 +349,16 @@ static void on_line(void *arg, const char *line, size_t len)
 		}
 	}
 	json_object_put(message);
+	if (vmv_peer_is_slow(p)) /* who does not read is not read */
+		vmv_link_pause(p->link, true);
+}
+
+static void on_drained(void *arg)
+{
+	struct vmv_peer *p = arg;
+
+	vmv_link_pause(p->link, false);
+	vmv_jobs_drained(p->execd->jobs, p);
 }
 
 /* -- life ---------------------------------------------------------------------------------------
@@ -301,7 +376,9 @@ static void on_lost(void *arg, int error)
 
 int vmv_peer_new(struct vmv_execd *e, int fd, pid_t pid)
 {
-	static const struct vmv_link_calls calls = { .line = on_line, .lost = on_lost };
+	static const struct vmv_link_calls calls = { .line = on_line,
+						     .lost = on_lost,
+						     .drained = on_drained };
 	struct vmv_peer *p = calloc(1, sizeof(*p));
 	int r;
 
@@ -313,7 +390,6 @@ int vmv_peer_new(struct vmv_execd *e, int fd, pid_t pid)
 		free(p);
 		return r;
 	}
-	vmv_link_bound(p->link, VMV_LINK_QUEUE_MAX);
 	e->peers[e->n_peers++] = p;
 	return 0;
 }

@@ -48,5 +48,7 @@ void vmv_reply_send(struct vmv_execd *e, const struct vmv_return *to, const stru
 	if (vmv_reply_write(e, &w, r) == 0)
 		vmv_forward(to, VMV_FORWARD_REPLY, true, !r->is_unvouched, NULL, w.buf.data,
 			    w.buf.len);
+	else
+		vmv_peer_fail(to->peer);
 	vmv_jw_free(&w);
 }

@@ -167,6 +167,7 @@ static void arm_again(struct vmv_scriptq *q)
 /* A script that cannot be started ends at once, and comes here again: a loop, not a recursion. */
 static void tend(struct vmv_scriptq *q)
 {
+	(void)vmv_execd_is_frozen(q->execd); /* before anything is written down */
 	if (q->is_tending)
 		return;
 	q->is_tending = true;

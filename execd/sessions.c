@@ -25,7 +25,7 @@ struct session {
 
 struct vmv_sessions {
 	int dir;
-	struct session list[VMV_CHANNELS_MAX];
+	struct session list[VMV_CHANNELS_MAX]; /* in the order in which they began */
 	size_t n;
 };
 
@@ -145,34 +145,41 @@ void vmv_sessions_free(struct vmv_sessions *s)
 	free(s);
 }
 
+static void take_out(struct vmv_sessions *s, size_t at)
+{
+	s->n--;
+	memmove(&s->list[at], &s->list[at + 1], (s->n - at) * sizeof(s->list[0]));
+}
+
 int vmv_sessions_begin(struct vmv_sessions *s, const char *channel, char ret[VMV_UUID_SIZE])
 {
+	const struct vmv_sessions before = *s;
 	size_t at = find(s, channel);
-	bool is_new = at == s->n;
-	struct session *to, before;
+	struct session *to;
 	int r;
 
 	if (strlen(channel) > NAME_MAX_LEN)
 		return -EINVAL;
-	if (is_new && s->n == VMV_CHANNELS_MAX)
+	if (at == VMV_CHANNELS_MAX)
 		return -ENOSPC;
-	to = &s->list[at];
-	if (is_new) {
-		s->n++;
-		*to = (struct session){ .id = "" };
-		(void)snprintf(to->channel, sizeof(to->channel), "%s", channel);
-	}
-	before = *to;
+	if (at < s->n)
+		take_out(s, at);
+	to = &s->list[s->n++];
+	*to = (struct session){ .id = "" };
+	(void)snprintf(to->channel, sizeof(to->channel), "%s", channel);
 	r = vmv_uuid_random(to->id);
 	if (r == 0)
 		r = save(s);
-	if (r == 0) {
+	if (r == 0)
 		memcpy(ret, to->id, VMV_UUID_SIZE);
-		return 0;
-	}
-	*to = before;
-	s->n -= is_new;
+	else
+		*s = before;
 	return r;
+}
+
+const char *vmv_sessions_oldest(const struct vmv_sessions *s)
+{
+	return s->n > 0 ? s->list[0].channel : NULL;
 }
 
 const char *vmv_sessions_of(const struct vmv_sessions *s, const char *channel)
@@ -182,13 +189,21 @@ const char *vmv_sessions_of(const struct vmv_sessions *s, const char *channel)
 	return at < s->n ? s->list[at].id : NULL;
 }
 
+const char *vmv_sessions_id(const struct vmv_sessions *s, size_t i)
+{
+	return i < s->n ? s->list[i].id : NULL;
+}
+
 bool vmv_sessions_end(struct vmv_sessions *s, const char *channel, const char *session)
 {
 	size_t at = find(s, channel);
 
 	if (at == s->n || strcmp(s->list[at].id, session) != 0)
 		return false;
-	s->list[at] = s->list[--s->n];
-	(void)save(s); /* an ended one that comes back is only one that nobody signs for */
+	take_out(s, at);
+	/* one that came back, without its counters, would take again what was signed for it: then
+	 * rather none comes back */
+	if (save(s) < 0)
+		(void)unlinkat(s->dir, FILE_NAME, 0);
 	return true;
 }

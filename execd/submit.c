@@ -14,8 +14,11 @@
 #include "reports/response.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <json-c/json.h>
 #include <string.h>
+
+#define SUBSYS "submit"
 
 /* -- verifying ----------------------------------------------------------------------------------
  */
@@ -81,6 +84,21 @@ static const char *key_of(const struct submission *s)
 	return s->verdict.is_vouched ? "secret" : NULL;
 }
 
+/* Whoever has the agent could otherwise drown in the journal what it is to hold. */
+static bool may_log(struct vmv_execd *e)
+{
+	if (!vmv_bucket_take(&e->unvouched, vmv_execd_now_ms(e))) {
+		e->n_unlogged++;
+		return false;
+	}
+	if (e->n_unlogged > 0)
+		vmv_log(VMV_LOG_NOTICE, SUBSYS,
+			"%" PRIu64 " more lines that nobody vouches for were refused",
+			e->n_unlogged);
+	e->n_unlogged = 0;
+	return true;
+}
+
 static void refuse(const struct submission *s, const struct vmv_err *err)
 {
 	struct vmv_execd *e = s->execd;
@@ -103,9 +121,12 @@ static void refuse(const struct submission *s, const struct vmv_err *err)
 	};
 	struct vmv_jw data;
 
-	vmv_audit(&a);
-	if (!s->id)
+	if (s->verdict.is_vouched || may_log(e))
+		vmv_audit(&a);
+	if (!s->id) {
+		vmv_settle(s->from);
 		return;
+	}
 	vmv_jw_init(&data, VMV_LINE_OUT_MAX);
 	vmv_verdict_data(&data, NULL, &s->verdict);
 	if (vmv_jw_finish(&data) == 0) {
@@ -145,6 +166,8 @@ static void take_scripts(struct submission *s)
 	if (vmv_scriptq_accept(s->execd->scripts, s->from, s->payload,
 			       is_refused ? refusal.msg : NULL, &err) < 0)
 		refuse(s, &err);
+	else
+		vmv_settle(s->from); /* what becomes of them are completions */
 }
 
 /* Level and lists, then arguments: BUSY is the job table's to say. */
@@ -175,6 +198,8 @@ static void take_command(struct submission *s)
 	else if (s->id) /* without one nothing could be answered, cancelled or asked after */
 		vmv_jobs_add(s->execd->jobs, s->from, s->command, s->payload, s->verdict.payload.s,
 			     s->verdict.payload.len, key_of(s));
+	else
+		vmv_settle(s->from);
 }
 
 void vmv_execd_submit(struct vmv_execd *e, const struct vmv_return *from, const char *line,
@@ -184,8 +209,10 @@ void vmv_execd_submit(struct vmv_execd *e, const struct vmv_return *from, const 
 	struct json_object *peeked = NULL;
 	struct vmv_err err = { 0 };
 
-	if (vmv_json_parse(line, len, &s.message, NULL) < 0)
-		return; /* the agent, which has parsed it, would not send it */
+	if (vmv_json_parse(line, len, &s.message, NULL) < 0) {
+		vmv_settle(from); /* the agent, which has parsed it, would not send it */
+		return;
+	}
 	if (verify(e, from, s.message, &s.payload, &s.verdict, &err) < 0) {
 		peek(&s, &peeked);
 		refuse(&s, &err);
@@ -199,6 +226,25 @@ void vmv_execd_submit(struct vmv_execd *e, const struct vmv_return *from, const 
 	json_object_put(s.message);
 }
 
+/* What only reads is done by the agent, and told by nobody; what is refused is. */
+static void audit_verdict(struct vmv_execd *e, const struct vmv_return *from,
+			  const struct vmv_verdict *verdict, const struct vmv_err *err)
+{
+	const struct vmv_audit a = {
+		.channel = from->channel,
+		.session = from->session,
+		.key = *verdict->key	     ? verdict->key
+		       : verdict->is_vouched ? "secret"
+					     : NULL,
+		.result = vmv_error_code(err->code),
+		.reason = err->msg,
+		.is_refusal = true,
+	};
+
+	if (verdict->is_vouched || may_log(e))
+		vmv_audit(&a);
+}
+
 void vmv_execd_verify(struct vmv_execd *e, const struct vmv_return *from, const char *line,
 		      size_t len)
 {
@@ -210,6 +256,8 @@ void vmv_execd_verify(struct vmv_execd *e, const struct vmv_return *from, const 
 
 	if (r == 0)
 		r = verify(e, from, message, &payload, &verdict, &err);
+	if (r < 0)
+		audit_verdict(e, from, &verdict, &err);
 	vmv_jw_init(&w, VMV_LINK_LINE_MAX);
 	vmv_jw_open(&w, NULL);
 	vmv_jw_str(&w, "type", "verdict");

@@ -16,7 +16,7 @@ struct json_object;
 /* What the executor tells each job beside the message; texts are borrowed. */
 struct vmv_job_settings {
 	const char *root;		 /* "/"; tests: a tree of their own, for files below it */
-	const char *run_dir;		 /* /run/vmvitals/execd: root's own, gone after a reboot */
+	const char *run_dir;		 /* /run/vmvitals-execd: root's own, gone after a reboot */
 	const char *state_dir;		 /* /var/lib/vmvitals */
 	const char *config_dir;		 /* /etc/vmvitals */
 	const char *const *run_as_allow; /* accounts; none: any */

@@ -11,33 +11,11 @@
 
 #define GROUP_MAX 64
 #define LIST_MAX  1024			  /* items of one list */
-#define DEPTH_MAX (VMV_JSON_DEPTH_IN + 2) /* a message as deep as may be, in an object */
+#define DEPTH_MAX (VMV_JSON_DEPTH_IN + 1) /* a message as deep as may be, in an object */
 
 static int bad(struct vmv_err *err, const char *name)
 {
 	return vmv_fail(err, VMV_E_PARSE, EINVAL, "the job's description has a bad '%s'", name);
-}
-
-/* The bounds of a host's line were checked when it came; this is one level deeper. */
-static int parse_json(const char *text, size_t len, struct json_object **ret, struct vmv_err *err)
-{
-	struct json_tokener *t = json_tokener_new_ex(DEPTH_MAX);
-	struct json_object *json;
-
-	if (!t)
-		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
-	json = len < INT_MAX ? json_tokener_parse_ex(t, text, (int)len) : NULL;
-	if (json && json_tokener_get_error(t) != json_tokener_success) {
-		json_object_put(json);
-		json = NULL;
-	}
-	json_tokener_free(t);
-	if (!json || !json_object_is_type(json, json_type_object)) {
-		json_object_put(json);
-		return vmv_fail(err, VMV_E_PARSE, EINVAL, "the job's description is no object");
-	}
-	*ret = json;
-	return 0;
 }
 
 /* -- single members ------------------------------------------------------------------------------
@@ -228,8 +206,11 @@ int vmv_description_parse(struct vmv_description *ret, const char *text, size_t 
 			  struct vmv_err *err)
 {
 	struct vmv_description d = { 0 };
-	int r = parse_json(text, len, &d.json, err);
+	/* as the executor has read the message: the two must not find different things in it */
+	int r = vmv_json_parse_own(text, len, DEPTH_MAX, &d.json, err);
 
+	if (r == -EINVAL)
+		r = vmv_fail(err, VMV_E_PARSE, EINVAL, "the job's description is no object");
 	if (r == 0)
 		r = get_all(&d, err);
 	if (r < 0) {

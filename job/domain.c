@@ -7,19 +7,22 @@
 #include "exec/child.h"
 #include "job/program.h"
 #include "job/scrub.h"
+#include "packages/manager.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
-#define OUTPUT_MAX (256 * VMV_KIB) /* of each program */
-#define ARGS_MAX   24
-#define DELAY_S	   3
-#define LINE_SIZE  200
+#define OUTPUT_MAX  (256 * VMV_KIB) /* of each program */
+#define ARGS_MAX    24
+#define DELAY_S	    3
+#define LOCK_WAIT_S 300 /* for another package manager */
+#define LINE_SIZE   200
 
 struct join {
 	const char *root;
@@ -87,10 +90,9 @@ static void pass_on(const struct join *j, struct vmv_child_end *end)
 
 /* Runs it to its end, however long that takes, and passes on what it says. Returns its exit code
  * with its last line, or negative errno. */
-static int run(const struct join *j, const char *const *argv, const char *input,
-	       char ret_line[LINE_SIZE])
+static int run(const struct join *j, const char *const *argv, const char *const *env,
+	       const char *input, char ret_line[LINE_SIZE])
 {
-	static const char *const env[] = { "DEBIAN_FRONTEND=noninteractive", NULL };
 	const struct vmv_child c = {
 		.argv = argv,
 		.env = env,
@@ -126,7 +128,7 @@ static bool try_program(const struct join *j, const char *const *args)
 	argv[0] = program;
 	for (size_t i = 1; i < ARGS_MAX && args[i]; i++)
 		argv[i] = args[i];
-	r = run(j, argv, NULL, line);
+	r = run(j, argv, NULL, NULL, line);
 	if (r != 0)
 		warn("%s: %s", args[0], r < 0 ? strerror(-r) : line);
 	return r == 0;
@@ -134,33 +136,63 @@ static bool try_program(const struct join *j, const char *const *args)
 
 /* -- steps ------------------------------------------------------------------------------------- */
 
-/* realmd and what it calls; names as the distributions have them. True when a manager said yes. */
+/* realmd and what it calls; names as the distributions have them. */
+#define HELPERS_MAX 8
+static const char *const helpers[VMV_NO_MANAGER][HELPERS_MAX] = {
+	[VMV_APT] = { "realmd", "sssd", "sssd-tools", "libnss-sss", "libpam-sss", "adcli",
+		      "samba-common-bin", "packagekit" },
+	[VMV_DNF] = { "realmd", "sssd", "oddjob", "oddjob-mkhomedir", "adcli",
+		      "samba-common-tools" },
+	[VMV_ZYPPER] = { "realmd", "sssd", "sssd-ad", "adcli", "samba-client" },
+};
+
+static int make_command(const struct join *j, const struct vmv_manager_here *here,
+			enum vmv_operation op, const char *const *names, struct vmv_argv *argv,
+			struct vmv_argv *env)
+{
+	char program[VMV_PROGRAM_SIZE];
+	int r = vmv_manager_argv(here, op, NULL, LOCK_WAIT_S, argv);
+
+	for (size_t i = 0; r == 0 && names && i < HELPERS_MAX && names[i]; i++)
+		r = vmv_argv_add(argv, names[i]);
+	if (r == 0)
+		r = vmv_manager_environment(here->which, LOCK_WAIT_S, env);
+	if (r < 0 || strcmp(j->root, "/") == 0)
+		return r;
+	(void)snprintf(program, sizeof(program), "%s%s", j->root, argv->words[0]);
+	free(argv->words[0]);
+	argv->words[0] = strdup(program);
+	return argv->words[0] ? 0 : -ENOMEM;
+}
+
+/* names: operands, or NULL. True when the manager said yes. */
+static bool run_manager(const struct join *j, const struct vmv_manager_here *here,
+			enum vmv_operation op, const char *const *names)
+{
+	VMV_CLEANUP(vmv_argv_free) struct vmv_argv argv = { 0 };
+	VMV_CLEANUP(vmv_argv_free) struct vmv_argv env = { 0 };
+	char line[LINE_SIZE] = "";
+	int r = make_command(j, here, op, names, &argv, &env);
+
+	if (r == 0)
+		r = run(j, (const char *const *)argv.words, (const char *const *)env.words, NULL,
+			line);
+	if (r != 0 && r != -EOPNOTSUPP)
+		warn("%s: %s", here->program, r < 0 ? strerror(-r) : line);
+	return r == 0;
+}
+
 static bool install_helpers(const struct join *j)
 {
-	static const char *const refresh[] = { "apt-get", "-q", "update", NULL };
-	static const char *const managers[][ARGS_MAX] = {
-		{ "apt-get", "-q", "-y", "-o", "Dpkg::Options::=--force-confdef", "-o",
-		  "Dpkg::Options::=--force-confold", "-o", "DPkg::Lock::Timeout=300", "install",
-		  "realmd", "sssd", "sssd-tools", "libnss-sss", "libpam-sss", "adcli",
-		  "samba-common-bin", "packagekit" },
-		{ "dnf", "-q", "-y", "install", "realmd", "sssd", "oddjob", "oddjob-mkhomedir",
-		  "adcli", "samba-common-tools" },
-		{ "yum", "-q", "-y", "install", "realmd", "sssd", "oddjob", "oddjob-mkhomedir",
-		  "adcli", "samba-common-tools" },
-		{ "zypper", "--non-interactive", "install", "realmd", "sssd", "sssd-ad", "adcli",
-		  "samba-client" },
-	};
-	char program[VMV_PROGRAM_SIZE];
+	struct vmv_manager_here here;
+	vmv_autoclose int top = open(j->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	for (size_t i = 0; i < VMV_COUNTOF(managers); i++) {
-		if (vmv_program_find(j->root, managers[i][0], program) < 0)
-			continue;
-		if (i == 0)
-			(void)try_program(j, refresh);
-		return try_program(j, managers[i]);
+	if (top < 0 || vmv_manager_detect(top, &here) < 0 || !helpers[here.which][0]) {
+		warn("no package manager that could install realmd");
+		return false;
 	}
-	warn("no package manager that could install realmd");
-	return false;
+	(void)run_manager(j, &here, VMV_OP_REFRESH, NULL);
+	return run_manager(j, &here, VMV_OP_INSTALL, helpers[here.which]);
 }
 
 static int find_realm(struct join *j, struct vmv_err *err)
@@ -194,7 +226,7 @@ static int join(const struct join *j, struct vmv_err *err)
 	argv[n++] = "--";
 	argv[n] = j->domain;
 	(void)snprintf(input, sizeof(input), "%s\n", j->password);
-	r = run(j, argv, input, line);
+	r = run(j, argv, NULL, input, line);
 	explicit_bzero(input, sizeof(input));
 	if (r < 0)
 		(void)vmv_fail(err, VMV_E_IO, -r, "domain join failed: realm: %s", strerror(-r));
@@ -229,7 +261,7 @@ static void list(const struct join *j)
 {
 	const char *argv[] = { j->realm, "list", NULL };
 	char line[LINE_SIZE];
-	int r = run(j, argv, NULL, line);
+	int r = run(j, argv, NULL, NULL, line);
 
 	if (r != 0)
 		warn("realm list: %s", r < 0 ? strerror(-r) : line);

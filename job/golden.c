@@ -266,6 +266,9 @@ static int clean_packages(const struct golden *g, struct vmv_err *err)
 	return r < 0 ? r : r2;
 }
 
+/* The executor's are in its state_dir, the agent's events in a directory of its own. */
+#define AGENT_DIR "var/lib/vmvitals"
+
 static bool is_own(const char *name)
 {
 	static const char *const patterns[] = { "nonces*", "spool*", "events*", NULL };
@@ -273,27 +276,41 @@ static bool is_own(const char *name)
 	return matches(name, patterns);
 }
 
+/* In one directory: files of these names, and all of what is in the folders. */
+static int clean_own_in(const struct golden *g, int dir, struct vmv_err *err)
+{
+	static const char *const folders[] = { "scripts", "spool", "events" };
+	struct vmv_sweep top = all_files(g, is_own);
+	int r, result;
+
+	top.depth = 1;
+	r = vmv_tree_sweep(dir, &top);
+	result = finish_sweep("own journals", r, &top, err);
+	for (size_t i = 0; i < VMV_COUNTOF(folders); i++) {
+		struct vmv_sweep s = all_files(g, NULL);
+
+		r = vmv_tree_sweep_at(dir, folders[i], &s);
+		r = finish_sweep(folders[i], r, &s, err);
+		result = r < 0 ? r : result;
+	}
+	return result;
+}
+
 /* Keys and the secret are elsewhere, and what is not named here stays. */
 static int clean_own(const struct golden *g, struct vmv_err *err)
 {
-	vmv_autoclose int dir =
+	vmv_autoclose int agents = vmv_tree_open(g->root, AGENT_DIR);
+	vmv_autoclose int own =
 		open(g->settings->state_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct vmv_sweep top = all_files(g, is_own), scripts = all_files(g, NULL);
-	int r;
+	int r = own < 0 && errno != ENOENT ? fail(err, g->settings->state_dir, errno) : 0, r2 = 0;
 
-	if (dir < 0)
-		return errno == ENOENT ? 0 : fail(err, g->settings->state_dir, errno);
-	top.depth = 1;
-	r = vmv_tree_sweep(dir, &top);
-	r = finish_sweep("own journals", r, &top, err);
-	for (size_t i = 0; i < 2; i++) {
-		static const char *const dirs[] = { "scripts", "spool" };
-		int r2 = vmv_tree_sweep_at(dir, dirs[i], &scripts);
-
-		r2 = finish_sweep(dirs[i], r2, &scripts, err);
-		r = r < 0 ? r : r2;
-	}
-	return r;
+	if (own >= 0)
+		r = clean_own_in(g, own, err);
+	if (agents >= 0)
+		r2 = clean_own_in(g, agents, err);
+	else if (agents != -ENOENT)
+		r2 = fail(err, AGENT_DIR, -agents);
+	return r < 0 ? r : r2;
 }
 
 static int trim(const struct golden *g, struct vmv_err *err)

@@ -19,7 +19,9 @@
 #include <systemd/sd-bus.h>
 #endif
 
-#define SELF_MAX 16384 /* bytes of /proc/self/cgroup */
+#define SELF_MAX      16384 /* bytes of /proc/self/cgroup */
+#define EXECUTOR_UNIT "vmvitals-execd.service"
+#define CPU_WEIGHT    100 /* what every unit has */
 
 /* -- where this process is -----------------------------------------------------------------------
  */
@@ -121,6 +123,13 @@ static int add_properties(sd_bus_message *m)
 	if (r >= 0)
 		r = sd_bus_message_append(m, "(sv)", "TasksMax", "t",
 					  (uint64_t)VMV_GROUP_TASKS_MAX);
+	/* a share for all of it together: however many it starts, the executor gets its turn */
+	if (r >= 0)
+		r = sd_bus_message_append(m, "(sv)", "CPUWeight", "t", (uint64_t)CPU_WEIGHT);
+	/* at a shutdown the executor is stopped first: else it takes the end that systemd makes of
+	 * a script for the script's own, and starts the next one */
+	if (r >= 0)
+		r = sd_bus_message_append(m, "(sv)", "Before", "as", 1, EXECUTOR_UNIT);
 	if (r >= 0)
 		r = sd_bus_message_append(m, "(sv)", "CollectMode", "s", "inactive-or-failed");
 	if (r >= 0)

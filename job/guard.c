@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -146,16 +147,20 @@ static int give_birth(const struct birth *b)
 	return -errno;
 }
 
-/* Signals wait while there is nobody yet who heeds them. */
+/* Signals wait while there is nobody yet who heeds them. A job is parent to what its children leave
+ * behind, so that all of it can be ended with the job: but not of the guard. */
 static int start(const struct birth *b)
 {
 	sigset_t all, before;
-	int r;
+	int is_reaper = 0, r;
 
+	(void)prctl(PR_GET_CHILD_SUBREAPER, &is_reaper);
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 0);
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_BLOCK, &all, &before);
 	r = give_birth(b);
 	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	(void)prctl(PR_SET_CHILD_SUBREAPER, is_reaper);
 	return r;
 }
 

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <json-c/json.h>
+#include <json-c/json_object_iterator.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -272,30 +273,41 @@ static bool is_refused(const char *name)
 	return false;
 }
 
+static int add_var(struct environment *e, const char *name, struct json_object *json, size_t *sum,
+		   struct vmv_err *err)
+{
+	size_t len = 0;
+	const char *value = vmv_json_text(json, &len);
+
+	*sum += strlen(name) + len + 2;
+	if (!value || !is_name(name))
+		return vmv_fail(err, VMV_E_RANGE, EINVAL,
+				"argument 'env_vars': a name may be [A-Za-z_][A-Za-z0-9_]*");
+	if (is_refused(name))
+		return vmv_fail(err, VMV_E_RANGE, EINVAL,
+				"argument 'env_vars': '%.60s' cannot be set", name);
+	if (*sum > VMV_ENV_BYTES)
+		return vmv_fail(err, VMV_E_RANGE, EINVAL, "argument 'env_vars' is over %zu bytes",
+				VMV_ENV_BYTES);
+	if (set(e, name, value) < 0)
+		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
+	return 0;
+}
+
 static int add_vars(struct environment *e, struct json_object *vars, struct vmv_err *err)
 {
+	struct json_object_iterator at, end;
 	size_t sum = 0;
+	int r = 0;
 
-	json_object_object_foreach(vars, name, json)
-	{
-		size_t len = 0;
-		const char *value = vmv_json_text(json, &len);
-
-		sum += strlen(name) + len + 2;
-		if (!value || !is_name(name))
-			return vmv_fail(
-				err, VMV_E_RANGE, EINVAL,
-				"argument 'env_vars': a name may be [A-Za-z_][A-Za-z0-9_]*");
-		if (is_refused(name))
-			return vmv_fail(err, VMV_E_RANGE, EINVAL,
-					"argument 'env_vars': '%.60s' cannot be set", name);
-		if (sum > VMV_ENV_BYTES)
-			return vmv_fail(err, VMV_E_RANGE, EINVAL,
-					"argument 'env_vars' is over %zu bytes", VMV_ENV_BYTES);
-		if (set(e, name, value) < 0)
-			return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
-	}
-	return 0;
+	if (!vars)
+		return 0;
+	at = json_object_iter_begin(vars);
+	end = json_object_iter_end(vars);
+	for (; r == 0 && !json_object_iter_equal(&at, &end); json_object_iter_next(&at))
+		r = add_var(e, json_object_iter_peek_name(&at), json_object_iter_peek_value(&at),
+			    &sum, err);
+	return r;
 }
 
 static int make_environment(struct environment *e, const struct passwd *pw,

@@ -17,8 +17,7 @@
 #include <unistd.h>
 
 #define DATA_MAX       4096
-#define LOCK_WAIT_S    30   /* at least, however late it is */
-#define LOCK_MAX_S     7200 /* as long as any of these may take */
+#define LOCK_WAIT_S    30 /* at least, however late it is */
 #define ZYPPER_REBOOT  102
 #define ZYPPER_RESTART 103
 
@@ -115,21 +114,24 @@ static int run_quietly(void *arg, char *const *argv, struct vmv_buf *out, bool *
 	if (r < 0)
 		return r;
 	*ret_is_cut = end.is_out_cut;
-	r = vmv_buf_add(out, end.out.data, end.out.len);
+	end.out.max = out->max;
+	vmv_buf_free(out);
+	*out = VMV_TAKE(end.out, (struct vmv_buf){ .data = NULL });
 	vmv_child_end_free(&end);
-	return r < 0 ? r : end.exit_code;
+	return end.exit_code;
 }
 
-/* Seconds to the answer: so long it is worth to wait for another one's lock. */
+/* Seconds to the answer: so long it is worth to wait for another one's lock. The deadline of what
+ * is never killed is hours away, its answer is not. */
 static uint32_t lock_wait_s(const struct vmv_action *a)
 {
-	uint64_t now_ms = vmv_mono_ms(&vmv_clock_system), s = LOCK_MAX_S;
+	uint64_t now_ms = vmv_mono_ms(&vmv_clock_system);
+	uint64_t s = vmv_command_timeout_s(a->command, a->message);
+	uint64_t left = a->deadline_ms > now_ms ? (a->deadline_ms - now_ms) / 1000 : 0;
 
-	if (a->deadline_ms == UINT64_MAX)
-		s = vmv_command_timeout_s(a->command, a->message);
-	else
-		s = a->deadline_ms > now_ms ? (a->deadline_ms - now_ms) / 1000 : 0;
-	return s < LOCK_WAIT_S ? LOCK_WAIT_S : s > LOCK_MAX_S ? LOCK_MAX_S : (uint32_t)s;
+	if (s > left)
+		s = left;
+	return s < LOCK_WAIT_S ? LOCK_WAIT_S : (uint32_t)s;
 }
 
 /* -- one operation --------------------------------------------------------------------------- */

@@ -30,8 +30,8 @@ struct relay {
 };
 
 static const char *const usual[] = {
-	"PATH=" VMV_CHILD_PATH, "LANG=C.UTF-8",	 "HOME=/root", "USER=root",
-	"LOGNAME=root",		"SHELL=/bin/sh",
+	("PATH=" VMV_CHILD_PATH), "LANG=C.UTF-8",  "HOME=/root", "USER=root",
+	"LOGNAME=root",		  "SHELL=/bin/sh",
 };
 
 static int start(struct relay *r, const char *const *argv, const char *const *env)

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define OUTPUT_MAX   ((size_t)32 << 20)
+#define OUTPUT_MAX   ((size_t)16 << 20)
 #define PACMAN_DESC  65536 /* bytes of one desc file; a longer one is left out */
 #define LISTS_LOOKED 1024  /* entries of a directory of lists */
 

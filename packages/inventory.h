@@ -9,9 +9,9 @@
 
 #include <stdbool.h>
 
-/* Runs a command and collects what it prints on stdout, up to out->max bytes; the rest is thrown
- * away and *ret_is_cut set. Returns its exit code, 128+n after signal n, or negative errno: it
- * could not be run. */
+/* Runs a command and collects what it prints on stdout in out, which is empty, up to out->max
+ * bytes; the rest is thrown away and *ret_is_cut set. Returns its exit code, 128+n after signal n,
+ * or negative errno: it could not be run. */
 typedef int vmv_run_fn(void *arg, char *const *argv, struct vmv_buf *out, bool *ret_is_cut);
 
 /* How to look. Borrowed. */

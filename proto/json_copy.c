@@ -3,11 +3,16 @@
 #include "proto/json_write.h"
 
 #include <json-c/json.h>
+#include <json-c/json_object_iterator.h>
 
 /* No deeper than vmv_json_parse lets it be. */
 static void copy_members(struct vmv_jw *w, struct json_object *value)
 {
-	json_object_object_foreach(value, name, member) vmv_jw_copy(w, name, member);
+	struct json_object_iterator at = json_object_iter_begin(value);
+	struct json_object_iterator end = json_object_iter_end(value);
+
+	for (; !json_object_iter_equal(&at, &end); json_object_iter_next(&at))
+		vmv_jw_copy(w, json_object_iter_peek_name(&at), json_object_iter_peek_value(&at));
 }
 
 static void copy_elements(struct vmv_jw *w, struct json_object *value)

@@ -252,14 +252,15 @@ static char *without_surrogates(const unsigned char *s, size_t len, size_t *ret_
 /* -- the tree ------------------------------------------------------------------------------- */
 
 /* Text that was checked. */
-static int build(const char *text, size_t len, struct json_object **ret, struct vmv_err *err)
+static int build(const char *text, size_t len, int depth, struct json_object **ret,
+		 struct vmv_err *err)
 {
 	struct json_tokener *tok;
 	struct json_object *obj;
 	enum json_tokener_error e;
 
 	/* json-c counts the values inside the innermost brackets as a level of their own */
-	tok = json_tokener_new_ex(VMV_JSON_DEPTH_IN + 1);
+	tok = json_tokener_new_ex(depth + 1);
 	if (!tok)
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
@@ -277,22 +278,32 @@ static int build(const char *text, size_t len, struct json_object **ret, struct 
 	return 0;
 }
 
+int vmv_json_parse_own(const char *text, size_t len, int depth, struct json_object **ret,
+		       struct vmv_err *err)
+{
+	vmv_autofree char *shorter = NULL;
+
+	if (len >= INT32_MAX)
+		return vmv_fail(err, VMV_E_RANGE, EINVAL, "too long");
+	shorter = len > 0 ? without_surrogates((const unsigned char *)text, len, &len) : NULL;
+	if (!shorter)
+		return len > 0 ? vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory")
+			       : vmv_fail(err, VMV_E_PARSE, EINVAL, "incomplete");
+	return build(shorter, len, depth, ret, err);
+}
+
 int vmv_json_parse(const char *text, size_t len, struct json_object **ret, struct vmv_err *err)
 {
 	struct scan sc = { .s = (const unsigned char *)text, .len = len };
-	vmv_autofree char *shorter = NULL;
 	int r = scan(&sc, err);
 
 	if (r < 0)
 		return r;
+	if (sc.has_surrogates)
+		return vmv_json_parse_own(text, len, VMV_JSON_DEPTH_IN, ret, err);
 	if (len >= INT32_MAX)
 		return vmv_fail(err, VMV_E_RANGE, EINVAL, "too long");
-	if (!sc.has_surrogates)
-		return build(text, len, ret, err);
-	shorter = without_surrogates(sc.s, len, &len);
-	if (!shorter)
-		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
-	return build(shorter, len, ret, err);
+	return build(text, len, VMV_JSON_DEPTH_IN, ret, err);
 }
 
 struct json_object *vmv_json_get(struct json_object *obj, const char *name)

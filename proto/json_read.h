@@ -22,6 +22,11 @@ int vmv_json_check(const char *text, size_t len, struct vmv_err *err);
  * -ENOMEM with err set. Of members with one name the last counts. */
 int vmv_json_parse(const char *text, size_t len, struct json_object **ret, struct vmv_err *err);
 
+/* The same without a check of bounds: for text of our own around what was checked. depth: levels of
+ * brackets. */
+int vmv_json_parse_own(const char *text, size_t len, int depth, struct json_object **ret,
+		       struct vmv_err *err);
+
 /* Members of an object; NULL when absent, null, or obj is no object. Borrowed. */
 struct json_object *vmv_json_get(struct json_object *obj, const char *name);
 

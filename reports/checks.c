@@ -656,8 +656,8 @@ static void check_updates(const struct vmv_check *c, const struct vmv_check_inpu
 		    "packages have changed since the list of updates was made");
 	} else {
 		v->value = (double)h->security_updates;
-		say(v, side_of(c, v, v->value), "%.0f security updates are not installed",
-		    v->value);
+		say(v, side_of(c, v, v->value), "%.0f security update%s not installed", v->value,
+		    h->security_updates == 1 ? " is" : "s are");
 	}
 }
 

@@ -1,5 +1,6 @@
 #include "reports/response.h"
 
+#include "base/cleanup.h"
 #include "base/limits.h"
 #include "base/utf8.h"
 #include "proto/json_write.h"
@@ -52,12 +53,44 @@ bool vmv_error_is_refusal(enum vmv_errc code)
 	return codes[code].is_refusal;
 }
 
+/* Hosts ask again when they read one of these, which here would be a name or the system's text. */
+static const struct {
+	const char *word, *instead;
+} retried[] = {
+	{ "timeout", "time-out" },
+	{ "closed", "shut" },
+	{ "not connected", "unconnected" },
+	{ "No connection", "no connection" },
+};
+
+/* ret holds twice as much as err->msg: no word grows by more. */
+static void without_retried(const char *msg, char *ret)
+{
+	while (*msg) {
+		size_t i = 0;
+
+		while (i < VMV_COUNTOF(retried) &&
+		       strncmp(msg, retried[i].word, strlen(retried[i].word)) != 0)
+			i++;
+		if (i == VMV_COUNTOF(retried)) {
+			*ret++ = *msg++;
+			continue;
+		}
+		ret = stpcpy(ret, retried[i].instead);
+		msg += strlen(retried[i].word);
+	}
+	*ret = '\0';
+}
+
 /* Whatever happens, it is not empty; nor longer than hosts are told to expect. */
 static void error_text(const struct vmv_err *err, char ret[VMV_ERROR_TEXT_MAX + 1])
 {
 	const char *word = vmv_error_is_refusal(err->code) ? "refused: " : "";
-	const char *msg = *err->msg ? err->msg : "failed for no known reason";
-	size_t len = vmv_utf8_cut(msg, strlen(msg), VMV_ERROR_TEXT_MAX - strlen(word));
+	char msg[2 * sizeof(err->msg)];
+	size_t len;
+
+	without_retried(*err->msg ? err->msg : "failed for no known reason", msg);
+	len = vmv_utf8_cut(msg, strlen(msg), VMV_ERROR_TEXT_MAX - strlen(word));
 
 	(void)snprintf(ret, VMV_ERROR_TEXT_MAX + 1, "%s%.*s", word, (int)len, msg);
 }

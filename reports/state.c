@@ -122,8 +122,8 @@ void vmv_state_write(struct vmv_jw *w, const struct vmv_state *s)
 	write_collectors(w, s);
 	vmv_jw_open(w, "events"); /* none is kept yet */
 	vmv_jw_close(w);
-	vmv_jw_bool(w, "fs_frozen", false); /* nothing here freezes */
-	vmv_jw_null(w, "thaw_in_ms");
+	vmv_jw_bool(w, "fs_frozen", s->is_frozen);
+	vmv_jw_u64(w, "thaw_in_ms", s->is_frozen ? s->thaw_in_ms : VMV_UNSET);
 	write_stamp(w, "config_loaded_at", s->config_real_ms);
 	vmv_jw_open(w, "cost");
 	vmv_jw_u64(w, "cpu_ms", cpu_us == VMV_UNSET ? VMV_UNSET : cpu_us / 1000);

@@ -56,6 +56,8 @@ struct vmv_state {
 	const struct vmv_facts *facts;
 	uint64_t resets; /* counters found lower than before */
 	struct vmv_cost cost;
+	bool is_frozen; /* filesystems are */
+	uint64_t thaw_in_ms;
 };
 
 /* The data of GetState. */

@@ -309,8 +309,9 @@ class Host:
         """What begins each session. Returns handshake and metrics."""
         first = self.line()
         assert first == b"", f"a session begins with LF, not {first!r:.99}"
-        handshake, came = self.next(), time.monotonic()
+        handshake = self.next()
         assert handshake and handshake["type"] == "handshake" and self.blanks == 0
+        came = handshake["clock"]["monotonic_ns"] / 1e9  # when it was written: we may be late to read it
         early = []
         while not early or early[-1]["type"] != "metrics":
             early.append(self.next())

@@ -236,8 +236,8 @@ def table(check_name, check_value):
 FIELD = members({"name": METRIC, "kind": KIND, "unit": UNIT, "help": SENTENCE, "source": text(1, 255)},
                 {"labels": table(LABEL, text(1))})
 
-ARGUMENT = members({"name": LABEL, "type": one_of("int", "num", "str", "bool", "str[]", "T", "b64", "{str:str}"), "default": anything,
-                    "required": boolean, "help": SENTENCE})
+ARGUMENT = members({"name": LABEL, "default": anything, "required": boolean, "help": SENTENCE,
+                    "type": one_of("int", "num", "str", "bool", "str[]", "T", "b64", "{str:str}")})
 
 ACTION = members({"level": one_of("monitor", "operate", "full"), "by": one_of("agent", "helper", "executor", "nobody"),
                   "help": SENTENCE, "enabled": boolean, "disabled_by": null_or(text(1, 255)),
@@ -305,9 +305,15 @@ def collector_state(where, v):
 
 STATE = members({
     "channels": array(CHANNEL, 1, 8), "subscriptions": one_of([]), "jobs": array(JOB, 0, 64),
-    "collectors": array(collector_state, 1), "events": one_of({}), "fs_frozen": one_of(False),
-    "thaw_in_ms": one_of(None), "config_loaded_at": STAMP_TEXT,
+    "collectors": array(collector_state, 1), "events": one_of({}), "fs_frozen": boolean,
+    "thaw_in_ms": null_or(COUNT), "config_loaded_at": STAMP_TEXT,
     "cost": members({"cpu_ms": null_or(COUNT), "rss_bytes": null_or(integer(1)), "wakeups": null_or(COUNT)})})
+
+
+def state(where, v):
+    STATE(where, v)
+    need(v["fs_frozen"] == (v["thaw_in_ms"] is not None), where, "when what is not frozen will be thawed")
+
 
 # -- GetHealth -------------------------------------------------------------------------------------
 
@@ -422,7 +428,7 @@ DATA = {
     "FsFreezeStatus": freeze_status,
     "GetHealth": health,
     "GetSamples": SAMPLES,
-    "GetState": STATE,
+    "GetState": state,
     "Ping": members(HELLO | {"jobs": COUNT, "uptime_s": COUNT}),
     "GetMetrics": metrics_data,
     "SystemInfo": members(SYSTEM_INFO),
@@ -437,26 +443,111 @@ DATA = {
 }
 
 
-SHA256 = null_or(pattern("[0-9a-f]{64}"))
+# -- software --------------------------------------------------------------------------------------
+
+MANAGER = null_or(text(1))
+SIZE_MB = null_or(number(0, 2**30, 2))
+
+PACKAGE = members({"name": text(1), "version": text(1), "installed": one_of(True)}
+                  | {name: null_or(text()) for name in ("description", "architecture", "source", "vendor")})
+HIT = members({"name": text(1), "version": null_or(text(1)), "description": null_or(text()), "installed": boolean})
+APPLICATION = {"name": text(1), "version": text(1), "publisher": null_or(text()), "install_date": null_or(STAMP_TEXT),
+               "install_location": one_of(None), "size_mb": SIZE_MB}
+UPDATE = members({"package_name": text(1), "available_version": text(1), "is_security": null_or(boolean),
+                  "size_kb": null_or(COUNT)}
+                 | {name: null_or(text(1)) for name in ("current_version", "repository", "architecture")})
+APPLICATION_UPDATE = members({
+    "name": text(1), "version": null_or(text(1)), "update_available": text(1), "new_version": text(1),
+    "update_source": null_or(text(1)), "update_size_bytes": null_or(COUNT), "is_security_update": null_or(boolean),
+    "can_update": one_of(True), "vendor": null_or(text()), "install_type": text(1), "last_update_check": STAMP_TEXT})
+
+
+def counted(name, element, more=None, at_most=1 << 30):
+    """A list with its length beside it, and when it was computed."""
+    def check_list(where, v):
+        members({"generated_at": STAMP_TEXT, name: array(element, 0, at_most), "count": COUNT} | (more or {}))(where, v)
+        need(v["count"] >= len(v[name]), where, "count")
+    return check_list
+
+
+def linux_updates(where, v):
+    members({"generated_at": STAMP_TEXT, "pending_updates": array(UPDATE), "security_updates_count": null_or(COUNT),
+             "total_pending_count": COUNT, "last_check": STAMP_TEXT, "lists_refreshed_at": null_or(STAMP_TEXT),
+             "package_manager": MANAGER, "reboot_required": boolean, "reboot_required_since": null_or(STAMP_TEXT),
+             "reboot_reasons": array(text(1)), "distro": null_or(text(1))})(where, v)
+    need(len(v["pending_updates"]) <= v["total_pending_count"], where, "more than all updates")
+
+
+def application_updates(where, v):
+    members({"generated_at": STAMP_TEXT, "applications": array(APPLICATION_UPDATE),
+             "summary": members({"total": COUNT, "security": null_or(COUNT)})})(where, v)
+    need(len(v["applications"]) <= v["summary"]["total"], where, "more than all updates")
+    need(all(a["update_available"] == a["new_version"] for a in v["applications"]), where, "two truths about a version")
+
+
+ONE_UPDATE = members({"generated_at": STAMP_TEXT, "app_id": text(1), "update_available": null_or(text(1)),
+                      "size_bytes": null_or(COUNT)})
+
 DATA |= {
-    "JobStatus": members({"jobs": array(members({
-        "id": text(1, 128), "action": text(1), "state": one_of("queued", "running", "finished", "cancelled", "interrupted"),
-        "started_at": null_or(STAMP_TEXT), "elapsed_ms": COUNT, "deadline_in_ms": null_or(COUNT), "cancellable": boolean,
-        "output_bytes": COUNT, "response": anything}), 0, 200)}, {"truncated": one_of(True)}),
-    "JobCancel": members({"state": one_of("queued", "running", "finished", "cancelled", "interrupted")}),
-    "ProcessKill": members({"pid": PID, "name": text(1), "signal": anything}),
-    "DiskCleanup": members({"space_cleared_mb": anything, "files_deleted": COUNT, "targets_processed": array(text(1), 0, 16),
-                            "errors": COUNT, "per_target": anything}),
-    "FsFreeze": members({"frozen": COUNT, "mountpoints": array(text(1), 0, 256), "thaw_in_ms": COUNT}),
-    "FsThaw": members({"thawed": COUNT, "frozen_ms": COUNT}),
-    "FsTrim": members({"paths": array(members({"mountpoint": text(1), "trimmed_bytes": null_or(COUNT),
+    "PackageList": counted("packages", PACKAGE, {"package_manager": MANAGER}),
+    "PackageSearch": counted("packages", HIT, at_most=2000),
+    "GetInstalledApplicationsWMI": counted("applications", members(APPLICATION), at_most=5000),
+    "GetApplicationDetails": members({"generated_at": STAMP_TEXT, "description": null_or(text())} | APPLICATION),
+    "CheckSpecificAppUpdates": ONE_UPDATE,
+    "EstimateUpdateSize": ONE_UPDATE,
+} | dict.fromkeys(("CheckLinuxUpdates", "GetPendingLinuxUpdates", "GetLinuxSecurityUpdates"), linux_updates) \
+  | dict.fromkeys(("CheckApplicationUpdates", "GetAvailableUpdates", "GetSecurityUpdates"), application_updates)
+
+# -- what changes the guest ------------------------------------------------------------------------
+
+SHA256 = null_or(pattern("[0-9a-f]{64}"))
+JOB_STATE = one_of("queued", "running", "finished", "cancelled", "interrupted")
+MOUNT = pattern("(?s)/.*")
+MB = number(0, 2**40, 2)
+
+
+def kept_job(where, v):
+    members({"id": text(1, 128), "action": text(1), "state": JOB_STATE, "started_at": null_or(STAMP_TEXT),
+             "elapsed_ms": COUNT, "deadline_in_ms": null_or(COUNT), "cancellable": boolean, "output_bytes": COUNT,
+             "response": anything})(where, v)
+    is_over = v["state"] not in ("queued", "running")
+    need((v["deadline_in_ms"] is None) == is_over, where, "a deadline of what is over, or none of what is not")
+    need(not (is_over and v["cancellable"]), where, "what is over can be cancelled")
+    if v["response"] is not None:
+        need(v["response"].get("type") == "response" and v["response"].get("id") == v["id"], where, "another's response")
+
+
+def service_control(where, v):
+    """Of status, and of the operations that change something."""
+    if "operation" not in v:
+        SERVICE_STATUS(where, v)
+        return
+    members({"service": text(1), "operation": one_of("start", "stop", "restart", "reload", "enable", "disable")}
+            | {name: null_or(text(1)) for name in ("active", "sub", "job_result")})(where, v)
+
+
+TARGET_SWEPT = members({"space_cleared_mb": MB, "files_deleted": COUNT, "errors": COUNT, "error": null_or(text(1))})
+POWER = members({"delay_s": integer(1, 60), "method": text(1)})
+
+DATA |= {
+    "ServiceControl": service_control,
+    "JobStatus": members({"jobs": array(kept_job, 0, 200)}, {"truncated": one_of(True)}),
+    "JobCancel": members({"state": JOB_STATE}),
+    "ProcessKill": members({"pid": PID, "name": text(1), "signal": one_of("SIGTERM", "SIGKILL")}),
+    "DiskCleanup": members({"space_cleared_mb": MB, "files_deleted": COUNT, "targets_processed": array(text(1), 0, 16),
+                            "errors": COUNT, "per_target": table(pattern("[a-z_-]+"), TARGET_SWEPT)}),
+    "FsFreeze": members({"frozen": COUNT, "mountpoints": array(MOUNT, 0, 256), "thaw_in_ms": COUNT}),
+    "FsThaw": members({"thawed": COUNT, "frozen_ms": null_or(COUNT)}),
+    "FsTrim": members({"paths": array(members({"mountpoint": MOUNT, "trimmed_bytes": null_or(COUNT),
                                                "error": null_or(text(1))}), 0, 256)}),
-    "SetHostname": members({"before": text(1), "after": text(1)}),
+    "RebootSystem": POWER,
+    "PowerOff": POWER,
+    "SetHostname": members({"before": null_or(text(1)), "after": null_or(text(1))}),
     "SetTime": members({"before_ms": COUNT, "after_ms": COUNT}),
-    "FileStat": members({"path": text(1), "type": text(1), "size": COUNT, "mode": COUNT, "uid": COUNT, "gid": COUNT,
-                         "mtime": STAMP_TEXT, "inode": anything, "sha256": SHA256}),
-    "FileRead": members({"path": text(1), "offset": COUNT, "length": COUNT, "size": COUNT, "mtime": STAMP_TEXT,
-                         "inode": anything, "eof": boolean, "data": text(), "sha256": SHA256}),
+    "FileStat": members({"path": MOUNT, "size": COUNT, "mode": integer(0, 0o7777), "uid": COUNT, "gid": COUNT,
+                         "type": pattern("[a-z ]+"), "mtime": STAMP_TEXT, "inode": COUNT, "sha256": SHA256}),
+    "FileRead": members({"path": MOUNT, "offset": COUNT, "length": COUNT, "size": COUNT, "mtime": STAMP_TEXT,
+                         "inode": COUNT, "eof": boolean, "data": pattern("[A-Za-z0-9+/]*={0,2}"), "sha256": SHA256}),
     "FileWrite": members({"next_offset": COUNT, "written": boolean}),
 }
 
@@ -513,14 +604,20 @@ DATA |= {
 }
 
 # What answers with the output of a child; the data beside it.
+PACKAGE_CHANGED = members({"package": text(1), "changed": null_or(boolean)})
 CHILDREN = {
     "UnsafeCommand": one_of(None),
-    "PackageInstall": members({"package": text(1), "changed": boolean}),
-    "PackageRemove": members({"package": text(1), "changed": boolean}),
-    "PackageUpdate": members({"package": text(1), "changed": boolean}),
-    "UpdateSystemSoftware": members({"reboot_required": boolean, "requires_reboot": boolean, "updated_count": COUNT}),
-    "PrepareGoldenImage": anything,
-    "JoinDomain": anything,
+    "PackageInstall": PACKAGE_CHANGED,
+    "PackageRemove": PACKAGE_CHANGED,
+    "PackageUpdate": PACKAGE_CHANGED,
+    "UpdateSystemSoftware": anything,  # with a package it is a PackageUpdate
+    "PrepareGoldenImage": members({
+        "os": one_of("linux"), "distro": null_or(text(1)), "cleanup_level": one_of("minimal", "standard", "deep"),
+        "sanitize_user_data": boolean, "shutdown_after": boolean}),
+    "JoinDomain": members({
+        "os": one_of("linux"), "distro": null_or(text(1)), "domain": text(1), "ou": null_or(text(1)),
+        "computerName": null_or(text(1)), "status": one_of("joined"), "rebootRequired": one_of(False),
+        "restartScheduled": boolean}),
 }
 
 

@@ -158,6 +158,22 @@ def test_an_idle_executor_exits_and_comes_back(pair):
     assert e.starts == 2 and "went away" not in agent.log()
 
 
+def test_answers_are_kept_though_the_executor_has_gone(start, pair):
+    """For an hour, whatever process is the executor then."""
+    e, agent, host = pair(idle=1)
+    first, second = host.fresh_id(), host.fresh_id()
+    do(host, raw("echo one; echo two >&2; exit 5", first))
+    do(host, raw("echo ok", second))
+    before = host.data_of("JobStatus")["jobs"]
+    e.wait_gone()
+    jobs = host.data_of("JobStatus")["jobs"]
+    assert e.starts == 2 and jobs == before and [j["id"] for j in jobs] == [first, second]
+    assert jobs[0]["response"]["stderr"] == "two\n" and jobs[0]["output_bytes"] == 8
+    e.kill()
+    assert host.data_of("JobStatus", job=second)["jobs"] == jobs[1:]
+    assert host.ask("JobStatus", job="another")["error_code"] == "NOT_FOUND"
+
+
 def test_a_dead_executor_is_told(pair):
     e, agent, host = pair()
     payload = raw("sleep 1000", host.fresh_id(), timeout=600)

@@ -288,7 +288,7 @@ def test_a_host_that_is_told_to_have_come_is_told_to_have_left(start):
     log = agent.log()
     came = re.findall(r"host attached, session (\S+)", log)
     assert 30 <= len(came) < 45
-    assert re.findall(r"(?:host gone|channel given up), session (\S+)", log) == came
+    assert re.findall(r"(?:host gone|channel given up), session (\S+)", log) == came, log
 
 
 def test_half_a_line_of_a_former_client_is_forgotten(start):

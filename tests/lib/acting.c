@@ -17,7 +17,7 @@ void acting_up(struct acting *x, const struct fixture *fx)
 	*x = (struct acting){ 0 };
 	(void)snprintf(x->run_dir, sizeof(x->run_dir), "%s/run-execd", fx->dir);
 	(void)snprintf(x->config_dir, sizeof(x->config_dir), "%s/etc/vmvitals", fx->dir);
-	(void)snprintf(x->state_dir, sizeof(x->state_dir), "%s/var/lib/vmvitals", fx->dir);
+	(void)snprintf(x->state_dir, sizeof(x->state_dir), "%s/var/lib/vmvitals-execd", fx->dir);
 	x->settings = (struct vmv_job_settings){
 		.root = fx->dir,
 		.run_dir = x->run_dir,

@@ -68,6 +68,7 @@ unit_tests = \
 	tests/unit/test_os \
 	tests/unit/test_outq \
 	tests/unit/test_packages_command \
+	tests/unit/test_packages_helper \
 	tests/unit/test_packages_inventory \
 	tests/unit/test_packages_job \
 	tests/unit/test_packages_parse \
@@ -142,6 +143,9 @@ tests_unit_test_keyring_LDADD = execd/libexecd.a $(LDADD)
 tests_unit_test_nonces_LDADD = execd/libexecd.a $(LDADD)
 tests_unit_test_sessions_LDADD = execd/libexecd.a $(LDADD)
 # Of the agent's libraries none needs these.
+tests_unit_test_packages_helper_SOURCES = tests/unit/test_packages_helper.c \
+	helper/software.c helper/software_list.c helper/software_run.c helper/software_updates.c
+tests_unit_test_packages_helper_LDADD = packages/libpackages.a $(LDADD)
 tests_unit_test_packages_inventory_LDADD = packages/libpackages.a $(LDADD)
 tests_unit_test_packages_parse_LDADD = packages/libpackages.a $(LDADD)
 tests_unit_test_packages_job_LDADD = $(job_libs) $(LDADD)

@@ -177,11 +177,12 @@ START_TEST(realm_is_installed_where_it_is_missing)
 		       ">$D/usr/sbin/realm; chmod 755 $D/usr/sbin/realm; }; done; exit 0");
 	put_program("usr/bin/apt-get", script);
 	put_program("usr/sbin/other", "exit 0"); /* makes the directory */
+	fixture_put(&fx, "var/lib/dpkg/status", "");
 	join_with("");
 	EXPECT_OK(&t);
 	read_back("apt", out);
-	ck_assert_ptr_nonnull(strstr(out, "apt -q update\nnoninteractive\napt -q -y -o "));
-	ck_assert_ptr_nonnull(strstr(out, " install realmd "));
+	ck_assert_msg(strstr(out, " update\nnoninteractive\napt ") != NULL, "%s", out);
+	ck_assert_msg(strstr(out, " realmd sssd ") && strstr(out, " install "), "%s", out);
 	try_done(&t);
 }
 END_TEST
@@ -189,9 +190,10 @@ END_TEST
 START_TEST(without_realm_it_fails)
 {
 	put_program("usr/bin/apt-get", "echo 'no network' >&2; exit 100");
+	fixture_put(&fx, "var/lib/dpkg/status", "");
 	join_with("");
 	EXPECT_FAILED(&t, VMV_E_IO, "domain join failed: 'realm' is not there");
-	ck_assert_ptr_nonnull(strstr(err_text, "warning: apt-get: no network\n"));
+	ck_assert_ptr_nonnull(strstr(err_text, "warning: /usr/bin/apt-get: no network\n"));
 	try_done(&t);
 }
 END_TEST

@@ -705,7 +705,7 @@ END_TEST
 
 START_TEST(a_recorded_tree_asks_nobody)
 {
-	struct fake f = { .question = "", .asker = { fake_ask } };
+	struct fake f = { .question = "", .asker = { .ask = fake_ask } };
 	struct kept k;
 
 	fx.root.asker = &f.asker;

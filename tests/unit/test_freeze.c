@@ -1,6 +1,7 @@
 #include "base/freeze.h"
 
 #include "base/cleanup.h"
+#include "exec/kin.h"
 #include "tests/lib/acting.h"
 
 #include <check.h>
@@ -18,6 +19,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -278,9 +280,11 @@ static pid_t start_idle(void)
 {
 	pid_t pid = fork();
 
-	if (pid == 0)
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* of a failed test nothing stays */
 		for (;;)
 			(void)pause();
+	}
 	return pid;
 }
 
@@ -319,21 +323,31 @@ START_TEST(without_an_executor_nothing_is_frozen)
 }
 END_TEST
 
-START_TEST(it_outlives_the_job_and_all_its_group)
+/* As at the deadline of a job: exec/job.c kills all that it can find of it. */
+START_TEST(it_outlives_the_job_and_all_its_kin)
 {
-	int status;
+	struct vmv_kin kin = { 0 };
+	siginfo_t info;
 	pid_t job;
 
 	NEED_MOUNTS();
 	job = fork();
 	if (job == 0) {
-		(void)setpgid(0, 0);
-		if (freeze(MNT) == 0)
-			(void)kill(0, SIGKILL);
+		(void)setsid();
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		(void)prctl(PR_SET_CHILD_SUBREAPER, 1); /* as job/main.c */
+		if (freeze(MNT) == 0 && start_idle() > 0)
+			(void)raise(SIGSTOP);
 		_exit(1);
 	}
-	ck_assert_int_eq(waitpid(job, &status, 0), job);
-	ck_assert(WIFSIGNALED(status));
+	ck_assert_int_eq(waitid(P_PID, (id_t)job, &info, WSTOPPED | WNOWAIT), 0);
+	ck_assert_int_eq(info.si_code, CLD_STOPPED);
+	kin.root = job;
+	ck_assert_int_eq(vmv_kin_look(&kin), 1); /* the idle one, and nobody else */
+	vmv_kin_signal(&kin, SIGKILL);
+	(void)kill(-job, SIGKILL);
+	end(job);
+	vmv_kin_free(&kin);
 	ck_assert(is_frozen("mnt"));
 	ck_assert_int_eq(acting_run(&x, "FsThaw", "{}"), 0);
 	ck_assert_int_eq(acting_int(&x, "thawed"), 1);
@@ -700,7 +714,7 @@ int main(void)
 	tcase_add_test(tc, it_thaws_when_the_time_is_over);
 	tcase_add_test(tc, it_thaws_when_the_executor_dies);
 	tcase_add_test(tc, without_an_executor_nothing_is_frozen);
-	tcase_add_test(tc, it_outlives_the_job_and_all_its_group);
+	tcase_add_test(tc, it_outlives_the_job_and_all_its_kin);
 	tcase_add_test(tc, it_holds_none_of_the_jobs_descriptors);
 	tcase_add_test(tc, it_thaws_when_it_is_told_to_end);
 	tcase_add_test(tc, what_a_killed_guard_left_behind_is_thawed_on_request);

@@ -96,9 +96,10 @@ static const char *const always_gone[] = {
 	"etc/ssh/ssh_host_rsa_key.pub",
 	"root/.bash_history",
 	"home/ann/.zsh_history",
-	"var/lib/vmvitals/nonces",
-	"var/lib/vmvitals/scripts/1",
+	"var/lib/vmvitals-execd/nonces",
+	"var/lib/vmvitals-execd/scripts/1",
 	"var/lib/vmvitals/spool/1",
+	"var/lib/vmvitals/events.ndjson",
 };
 
 static const char *const gone_from_standard[] = {
@@ -108,9 +109,9 @@ static const char *const gone_from_standard[] = {
 };
 
 static const char *const never_gone[] = {
-	"var/log/dpkg.status",	   "etc/ssh/sshd_config",	"etc/netplan/01-own.yaml",
-	"etc/vmvitals/secret",	   "etc/vmvitals/keys.d/a.pub", "root/.bashrc",
-	"var/lib/vmvitals/secret", "var/lib/dhcp/README",	"victim/f",
+	"var/log/dpkg.status",		 "etc/ssh/sshd_config",	      "etc/netplan/01-own.yaml",
+	"etc/vmvitals/secret",		 "etc/vmvitals/keys.d/a.pub", "root/.bashrc",
+	"var/lib/vmvitals-execd/secret", "var/lib/dhcp/README",	      "victim/f",
 };
 
 #define PASSWD                                    \

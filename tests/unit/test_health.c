@@ -828,6 +828,49 @@ START_TEST(before_any_evaluation_nothing_is_claimed)
 }
 END_TEST
 
+/* -- updates ----------------------------------------------------------------------------------- */
+
+START_TEST(security_updates_are_those_of_the_latest_list)
+{
+	const int64_t later_ms = INT64_C(4102444800000); /* than any file of the test */
+
+	evaluate();
+	expect("security_updates", UNKNOWN, "no list of updates has been made yet");
+	vmv_health_note_updates(health, 0, later_ms);
+	evaluate();
+	expect("security_updates", PASSED, "0 security updates are not installed");
+	ck_assert_double_eq(verdict("security_updates")->value, 0);
+	vmv_health_note_updates(health, 1, later_ms);
+	evaluate();
+	expect("security_updates", WARNING, "1 security update is not installed");
+	vmv_health_note_updates(health, 250, later_ms);
+	evaluate();
+	expect("security_updates", WARNING, "250 security updates are not installed");
+	vmv_health_note_updates(health, VMV_UNSET, later_ms);
+	evaluate();
+	expect("security_updates", UNKNOWN,
+	       "the package manager does not tell which updates are for security");
+	ck_assert(isnan(verdict("security_updates")->value));
+}
+END_TEST
+
+static const char *const databases[] = { "var/lib/dpkg/status", "var/lib/rpm/rpmdb.sqlite",
+					 "usr/lib/sysimage/rpm/rpmdb.sqlite",
+					 "lib/apk/db/installed", "var/lib/pacman/local/x" };
+
+START_TEST(a_list_from_before_packages_changed_says_nothing)
+{
+	fixture_put(&fx, databases[_i], "");
+	vmv_health_note_updates(health, 3, INT64_C(4102444800000));
+	evaluate();
+	ck_assert_int_eq(verdict("security_updates")->status, WARNING);
+	vmv_health_note_updates(health, 3, 1000);
+	evaluate();
+	expect("security_updates", UNKNOWN,
+	       "packages have changed since the list of updates was made");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("health");
@@ -865,6 +908,9 @@ int main(void)
 	tcase_add_test(tc, steps_of_the_wall_clock_change_no_judgement);
 	tcase_add_test(tc, the_answer_has_the_shape_of_the_protocol);
 	tcase_add_test(tc, before_any_evaluation_nothing_is_claimed);
+	tcase_add_test(tc, security_updates_are_those_of_the_latest_list);
+	tcase_add_loop_test(tc, a_list_from_before_packages_changed_says_nothing, 0,
+			    VMV_COUNTOF(databases));
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

@@ -253,6 +253,33 @@ START_TEST(an_age_of_zero_is_a_reading_that_begins_now)
 }
 END_TEST
 
+static void on_total(void *arg, const struct vmv_view *view)
+{
+	const struct vmv_memory_sample *m = vmv_facts_row(view->facts, &vmv_collector_memory);
+	uint64_t *ret = arg;
+
+	*ret = m->total / 1024;
+}
+
+START_TEST(what_any_reading_tells_does_not_wait_for_the_one_under_way)
+{
+	const struct vmv_ask any = { .groups = vmv_group(&vmv_collector_memory),
+				     .max_age_ms = UINT32_MAX };
+	struct seen before = read_now(0), fresh = { 0 };
+	uint64_t total_kib = 0;
+
+	ck_assert_uint_eq(before.calls, 1);
+	warp_pass(5000);
+	put_memory(2000);
+	ask(0, &fresh);
+	ck_assert_int_eq(vmv_keeper_ask(keeper, &any, on_total, &total_kib), 0);
+	ck_assert_uint_eq(total_kib, 1000); /* in the call */
+	ck_assert_uint_eq(fresh.calls, 0);
+	settle();
+	ck_assert_uint_eq(fresh.total_kib, 2000);
+}
+END_TEST
+
 START_TEST(who_asks_during_a_reading_for_a_new_one_gets_a_new_one)
 {
 	struct seen before = { 0 }, fresh = { 0 }, any = { 0 };
@@ -436,6 +463,7 @@ int main(void)
 	tcase_add_test(tc, one_reading_serves_all_who_asked);
 	tcase_add_test(tc, a_young_reading_is_handed_out_at_once);
 	tcase_add_test(tc, an_age_of_zero_is_a_reading_that_begins_now);
+	tcase_add_test(tc, what_any_reading_tells_does_not_wait_for_the_one_under_way);
 	tcase_add_test(tc, who_asks_during_a_reading_for_a_new_one_gets_a_new_one);
 	tcase_add_test(tc, who_asks_before_the_second_reading_begins_gets_that);
 	tcase_add_test(tc, a_callback_may_ask_again);

@@ -69,7 +69,7 @@ static void on_lost(void *arg, int error)
 	(void)event_base_loopbreak(base);
 }
 
-static const struct vmv_link_calls calls = { on_line, on_lost };
+static const struct vmv_link_calls calls = { .line = on_line, .lost = on_lost };
 static struct end a, b;
 static int near; /* of a; its own */
 static int raw;	 /* the far end of a, where b is not made */

@@ -2,11 +2,18 @@
 
 #include "base/cleanup.h"
 #include "base/err.h"
+#include "base/num.h"
+#include "job/relay.h"
 
 #include <check.h>
 #include <errno.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
 
 static struct vmv_inventory before, after;
 static struct vmv_argv argv;
@@ -209,6 +216,97 @@ START_TEST(some_codes_of_zypper_are_no_failure)
 }
 END_TEST
 
+/* -- the relay ------------------------------------------------------------------------------- */
+
+/* What a shell prints that is run so; both streams in one. */
+static int relay(const char *script, char *ret, size_t cap)
+{
+	static const char *const more[] = { "DEBIAN_FRONTEND=noninteractive", NULL };
+	const char *const words[] = { "/bin/sh", "-c", script, NULL };
+	int fd = memfd_create("output", 0), r;
+	ssize_t n;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(dup2(fd, STDOUT_FILENO), STDOUT_FILENO);
+	ck_assert_int_eq(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+	r = vmv_relay_run(words, more);
+	n = pread(fd, ret, cap - 1, 0);
+	ck_assert_int_ge((int)n, 0);
+	ret[n] = '\0';
+	return r;
+}
+
+START_TEST(a_relay_hands_on_both_streams_and_the_exit_code)
+{
+	char text[512];
+
+	ck_assert_int_eq(relay("cat; echo out; echo err >&2; exit 3", text, sizeof(text)), 3);
+	ck_assert_ptr_nonnull(strstr(text, "out\n"));
+	ck_assert_ptr_nonnull(strstr(text, "err\n"));
+	ck_assert_uint_eq(strlen(text), 8);
+}
+END_TEST
+
+START_TEST(a_relay_gives_roots_environment_and_what_is_added)
+{
+	char text[2048];
+
+	(void)setenv("VMV_LEAKED", "yes", 1);
+	ck_assert_int_eq(relay("unset PWD SHLVL OLDPWD _; /usr/bin/env | sort", text, sizeof(text)),
+			 0);
+	ck_assert_str_eq(text, "DEBIAN_FRONTEND=noninteractive\nHOME=/root\nLANG=C.UTF-8\n"
+			       "LOGNAME=root\nPATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:"
+			       "/usr/bin:/sbin:/bin\nSHELL=/bin/sh\nUSER=root\n");
+}
+END_TEST
+
+static uint64_t number_of(const char *text)
+{
+	uint64_t n;
+
+	ck_assert_int_eq(vmv_parse_u64(text, &n, NULL), 0);
+	return n;
+}
+
+START_TEST(a_relay_does_not_wait_for_who_was_left_behind)
+{
+	struct timespec began, ended;
+	char text[512];
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &began);
+	ck_assert_int_eq(relay("sleep 60 & echo $!", text, sizeof(text)), 0);
+	(void)clock_gettime(CLOCK_MONOTONIC, &ended);
+	ck_assert_int_lt(ended.tv_sec - began.tv_sec, 30);
+	(void)kill((pid_t)number_of(text), SIGKILL);
+}
+END_TEST
+
+START_TEST(a_relay_tells_of_signals_and_of_programs_that_are_not_there)
+{
+	static const char *const words[] = { "/no/such/program", NULL };
+	char text[64];
+
+	ck_assert_int_eq(relay("kill -9 $$", text, sizeof(text)), 128 + 9);
+	ck_assert_int_eq(vmv_relay_run(words, NULL), -ENOENT);
+}
+END_TEST
+
+START_TEST(a_relay_goes_on_when_nobody_reads)
+{
+	const char *const words[] = { "/bin/sh", "-c",
+				      "i=0; while [ $i -lt 2000 ]; do echo $i || exit 9; "
+				      "i=$((i+1)); done; exit 4",
+				      NULL };
+	int fds[2];
+
+	ck_assert(signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+	ck_assert_int_eq(pipe(fds), 0);
+	(void)close(fds[0]);
+	ck_assert_int_eq(dup2(fds[1], STDOUT_FILENO), STDOUT_FILENO);
+	ck_assert_int_eq(vmv_relay_run(words, NULL), 4);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("packages_job");
@@ -223,6 +321,11 @@ int main(void)
 	tcase_add_loop_test(tc, a_name_is_a_name_and_nothing_more, 0, VMV_COUNTOF(names));
 	tcase_add_loop_test(tc, what_has_changed_is_told_by_versions, 0, VMV_COUNTOF(changes));
 	tcase_add_test(tc, some_codes_of_zypper_are_no_failure);
+	tcase_add_test(tc, a_relay_hands_on_both_streams_and_the_exit_code);
+	tcase_add_test(tc, a_relay_gives_roots_environment_and_what_is_added);
+	tcase_add_test(tc, a_relay_does_not_wait_for_who_was_left_behind);
+	tcase_add_test(tc, a_relay_tells_of_signals_and_of_programs_that_are_not_there);
+	tcase_add_test(tc, a_relay_goes_on_when_nobody_reads);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);

@@ -209,6 +209,44 @@ START_TEST(an_error_text_is_not_cut_within_a_character)
 }
 END_TEST
 
+START_TEST(no_error_holds_a_word_that_makes_hosts_ask_again)
+{
+	static const char *const cases[][2] = {
+		{ "argument 'timeout_s' is wrong", "refused: argument 'time-out_s' is wrong" },
+		{ "closed", "refused: shut" },
+		{ "Transport endpoint is not connected",
+		  "refused: Transport endpoint is unconnected" },
+		{ "No connection, timeouttimeout", "refused: no connection, time-outtime-out" },
+		{ "timed out after 28 s", "refused: timed out after 28 s" },
+	};
+
+	for (size_t i = 0; i < VMV_COUNTOF(cases); i++) {
+		struct vmv_err err = { .code = VMV_E_RANGE };
+		struct json_object *obj;
+
+		(void)snprintf(err.msg, sizeof(err.msg), "%s", cases[i][0]);
+		obj = write_error(&err);
+		ck_assert_str_eq(json_object_get_string(guest_at(obj, ".error")), cases[i][1]);
+		ck_assert_str_eq(json_object_get_string(guest_at(obj, ".stderr")), cases[i][1]);
+		json_object_put(obj);
+	}
+}
+END_TEST
+
+START_TEST(an_error_text_of_such_words_alone_fits)
+{
+	struct vmv_err err = { .code = VMV_E_RANGE };
+	struct json_object *obj;
+
+	for (size_t i = 0; i + 7 < sizeof(err.msg); i += 7)
+		memcpy(err.msg + i, "timeout", 8);
+	obj = write_error(&err);
+	ck_assert_int_le(json_object_get_string_len(guest_at(obj, ".error")), 300);
+	ck_assert(!guest_says(&w, "timeout"));
+	json_object_put(obj);
+}
+END_TEST
+
 START_TEST(a_failure_always_says_something)
 {
 	const struct vmv_err err = { .code = VMV_E_IO };
@@ -249,6 +287,8 @@ int main(void)
 	tcase_add_test(tc, failures_as_the_golden_lines_have_them);
 	tcase_add_test(tc, an_error_text_has_300_bytes_at_most);
 	tcase_add_test(tc, an_error_text_is_not_cut_within_a_character);
+	tcase_add_test(tc, no_error_holds_a_word_that_makes_hosts_ask_again);
+	tcase_add_test(tc, an_error_text_of_such_words_alone_fits);
 	tcase_add_test(tc, a_failure_always_says_something);
 	tcase_add_test(tc, what_does_not_fit_is_too_large);
 	suite_add_tcase(s, tc);

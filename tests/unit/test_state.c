@@ -74,6 +74,17 @@ START_TEST(the_state_of_an_agent_without_anything_is_whole)
 }
 END_TEST
 
+START_TEST(frozen_filesystems_are_told_and_when_they_thaw)
+{
+	state.thaw_in_ms = 7; /* of nothing, while they are not */
+	(void)tell();
+	ck_assert(guest_says(&w, "\"fs_frozen\":false,\"thaw_in_ms\":null,"));
+	state.is_frozen = true;
+	(void)tell();
+	ck_assert(guest_says(&w, "\"fs_frozen\":true,\"thaw_in_ms\":7,"));
+}
+END_TEST
+
 START_TEST(channels_are_told_with_and_without_a_host)
 {
 	state.n_channels = 2;
@@ -304,6 +315,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, up, down);
 	tcase_add_test(tc, the_state_of_an_agent_without_anything_is_whole);
+	tcase_add_test(tc, frozen_filesystems_are_told_and_when_they_thaw);
 	tcase_add_test(tc, channels_are_told_with_and_without_a_host);
 	tcase_add_test(tc, jobs_are_told_and_never_began_in_the_future);
 	tcase_add_test(tc, unknown_cost_is_null);

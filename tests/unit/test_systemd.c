@@ -23,7 +23,7 @@ static void *state;
 static void up(void)
 {
 	fixture_up(&fx);
-	fake = (struct fake_asker){ .asker = { fake_ask } };
+	fake = (struct fake_asker){ .asker = { .ask = fake_ask } };
 	fx.root.asker = &fake.asker;
 	fx.root.is_live = true;
 	units = (struct vmv_units){ .n = 0 };

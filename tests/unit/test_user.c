@@ -23,7 +23,7 @@ static struct kept kept;
 static void up(void)
 {
 	fixture_up(&fx);
-	fake = (struct fake_asker){ .asker = { fake_ask } };
+	fake = (struct fake_asker){ .asker = { .ask = fake_ask } };
 	all = (struct vmv_sessions){ .n = 0 };
 	err = (struct vmv_err){ 0 };
 	kept_init(&kept, &vmv_collector_user);

@@ -14,6 +14,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lab"))
 import vm  # noqa: E402
 
 UNIT = "vmvitalsd.service"
+EXECUTOR = "vmvitals-execd.service"
+SOCKET = "vmvitals-execd.socket"
 NATIVE = "org.vmvitals.agent.0"
 COMPATIBLE = "org.infinibay.agent"
 ADDRESS = "192.0.2.15"  # of eth0; without an address the agent would send more often
@@ -33,6 +35,14 @@ def install(guest, destdir):
     guest.sh("systemd-tmpfiles --create vmvitals.conf")
     guest.sh("udevadm control --reload; udevadm trigger --subsystem-match=virtio-ports --settle")
     guest.sh(f"systemctl enable --now {UNIT}")
+
+
+def install_executor(guest, secret, policy):
+    """What its administrator does to let a host change it."""
+    guest.sh("mkdir -p -m 700 /etc/infiniservice; umask 077; "
+             f"echo INFINISERVICE_SHARED_SECRET={secret} >/etc/infiniservice/agent.env")
+    guest.sh(f"printf '[policy]\\n{policy}\\n' >/etc/vmvitals/agent.conf.d/50-policy.conf")
+    guest.sh(f"systemctl enable --now {SOCKET}; systemctl reload {UNIT}")
 
 
 def set_address(guest):

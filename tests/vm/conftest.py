@@ -4,6 +4,7 @@ Environment: VMV_BUILD, the folder with the built programs (default: build/test)
 VMV_SKIP_VM=1 skips all of it; VMV_FIGURES, a JSON file that the measured figures go into;
 VMV_VM_LOGS, a folder for the guest's console and journal.
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -17,7 +18,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE / "lab")]
 import agent_guest  # noqa: E402
 import vm  # noqa: E402
-from native import DEADLINE, Host  # noqa: E402
+from native import DEADLINE, SECRET, Host  # noqa: E402
 
 TOP = HERE.parents[1]
 BUILD = pathlib.Path(os.environ.get("VMV_BUILD", TOP / "build/test"))
@@ -103,6 +104,58 @@ class Agent:
             time.sleep(0.1)
 
 
+class Commanded(Agent):
+    """A guest whose executor does what a host has signed with SECRET."""
+
+    def __init__(self, guest, folder):
+        super().__init__(guest)
+        self.key = folder / "key"  # what the guest may come to trust, too
+
+    def greeted(self):
+        """A host that has read the handshake."""
+        host = self.host()
+        host.hello = host.greet()
+        return host
+
+    def cli(self, *args):
+        """The command line tool at the host's end of the port."""
+        return run_tool("--socket", self.port().path, *args)
+
+    def executor_pid(self):
+        """0: it is not running."""
+        return int(self.guest.sh(f"systemctl show -p MainPID --value {agent_guest.EXECUTOR}"))
+
+    def policy(self, *lines):
+        """Puts the policy in force by a reload of the agent's unit."""
+        since = self.now()
+        text = "\\n".join(lines)
+        self.guest.sh(f"printf '[policy]\\n{text}\\n' >/etc/vmvitals/agent.conf.d/50-policy.conf")
+        self.reload(since)
+
+    def reload(self, since=None):
+        """Till the executor has read its settings and keys anew, if it runs."""
+        since = self.now() if since is None else since
+        runs = self.executor_pid()
+        self.guest.sh(f"systemctl reload {agent_guest.UNIT}")
+        deadline = time.monotonic() + DEADLINE
+        while runs and self.executor_pid() == runs and not self.said("read again", since):
+            assert time.monotonic() < deadline, self.guest.journal("-n", "30")
+
+    def said(self, text, since):
+        """Whether the executor has said this in the journal."""
+        entries = self.guest.journal("-q", "-o", "json", "SYSLOG_IDENTIFIER=vmvitals-execd").splitlines()
+        return any(text in entry["MESSAGE"] for entry in map(json.loads, entries) if stamp(entry) > since)
+
+    def audit(self, ident):
+        """What the journal has of this command."""
+        return list(map(json.loads, self.guest.journal("-q", "-o", "json", f"VMVITALS_COMMAND_ID={ident}").splitlines()))
+
+
+def run_tool(*args):
+    return subprocess.run([BUILD / "vmvitals", *map(str, args)], capture_output=True, text=True, check=False,
+                          stdin=subprocess.DEVNULL, timeout=3 * DEADLINE)
+
+
 @pytest.fixture(scope="session")
 def destdir(tmp_path_factory):
     """The agent installed below a folder of the host."""
@@ -123,13 +176,18 @@ def keep_logs(guest, name):
         guest.collect(pathlib.Path(os.environ["VMV_VM_LOGS"]) / name)
 
 
-@pytest.fixture(scope="session")
-def installed(destdir, tmp_path_factory):
-    """A guest with two CPUs, both ports, an address, a disk that is not mounted and the agent."""
-    disk = tmp_path_factory.mktemp("disk") / "disk.img"
+def make_disk(folder):
+    disk = folder / "disk.img"
     with disk.open("wb") as image:
         image.truncate(64 << 20)
     subprocess.run(["/sbin/mkfs.ext4", "-q", disk], check=True)
+    return disk
+
+
+@pytest.fixture(scope="session")
+def installed(destdir, tmp_path_factory):
+    """A guest with two CPUs, both ports, an address, a disk that is not mounted and the agent."""
+    disk = make_disk(tmp_path_factory.mktemp("disk"))
     with vm.VM(ports=[agent_guest.NATIVE, agent_guest.COMPATIBLE], disks=[disk], net=True) as guest:
         try:
             guest.sh("mount -t debugfs debugfs /sys/kernel/debug")
@@ -145,6 +203,40 @@ def agent(installed):
     """The agent, running, whatever the test before has done to it."""
     installed.start()
     return installed
+
+
+@contextlib.contextmanager
+def boot_commanded(destdir, folder, name):
+    with vm.VM(ports=[agent_guest.NATIVE], disks=[make_disk(folder)]) as guest:
+        try:
+            agent_guest.install(guest, destdir)
+            agent_guest.install_executor(guest, SECRET, "level = full")
+            yield Commanded(guest, folder)
+        finally:
+            keep_logs(guest, name)
+
+
+@pytest.fixture(scope="session")
+def commanded_guest(destdir, tmp_path_factory):
+    """A guest with one port, a disk that is not mounted (/dev/vdc), the agent and the executor at level full."""
+    with boot_commanded(destdir, tmp_path_factory.mktemp("commanded"), "commanded") as commanded:
+        yield commanded
+
+
+@pytest.fixture
+def commanded(commanded_guest):
+    """The same, and it runs, whatever the test before has done to it."""
+    commanded_guest.guest.sh(f"systemctl reset-failed '{agent_guest.EXECUTOR}' 2>/dev/null; "
+                             f"systemctl start {agent_guest.SOCKET}")
+    commanded_guest.start()
+    return commanded_guest
+
+
+@pytest.fixture(scope="module")
+def spare(destdir, tmp_path_factory):
+    """One that is not needed afterwards."""
+    with boot_commanded(destdir, tmp_path_factory.mktemp("spare"), "spare") as commanded:
+        yield commanded
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,8 @@ EXTRA_DIST += \
 	.ci/run \
 	tests/bare.sh tests/summary.py \
 	tests/vm/agent_guest.py tests/vm/conftest.py tests/vm/native.py \
-	tests/vm/test_boot.py tests/vm/test_facts.py tests/vm/test_install.py \
+	tests/vm/test_boot.py tests/vm/test_commands.py tests/vm/test_executor.py \
+	tests/vm/test_facts.py tests/vm/test_freeze.py tests/vm/test_install.py \
 	tests/vm/test_ports.py tests/vm/test_service.py tests/vm/test_sessions.py \
 	tests/vm/test_stuck.py tests/vm/test_values.py \
 	tests/vm/lab/README.md tests/vm/lab/build-image tests/vm/lab/vm.py \

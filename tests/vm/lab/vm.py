@@ -558,11 +558,15 @@ class VM(Guest):
             raise LabError(f"the guest did not power off within {timeout} s\n{self.console()[-2000:]}")
         return time.monotonic() - began
 
-    def reboot(self, timeout=90):
-        """`systemctl reboot`; what the guest wrote to its disk is still there afterwards."""
+    def reboot(self, timeout=90, ask=None):
+        """`systemctl reboot`, or what ask() does to make it reboot; what the guest wrote to its disk is
+        still there afterwards."""
         began, before = time.monotonic(), self.channel.hello
         self.qmp.command("set-action", reboot="reset")
-        self.spawn("systemctl --no-block reboot", 30)
+        if ask:
+            ask()
+        else:
+            self.spawn("systemctl --no-block reboot", 30)
         self.channel.pump(lambda: self.channel.hello != before, timeout, "new boot")
         self.qmp.command("set-action", reboot="shutdown")
         self.channel.jobs.clear()
