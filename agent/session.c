@@ -227,11 +227,13 @@ static void on_restart(evutil_socket_t fd, short what, void *arg)
 	vmv_session_begin(s, id);
 }
 
-/* Not even the handshake has gone out: as new as a session can be. One that took its place would
- * take the answers with it that wait behind the handshake. */
+/* The greeting has not gone out: as new as a session can be. One that took its place would take the
+ * answers with it that wait behind the greeting. */
 static bool is_untold(const struct vmv_session *s)
 {
-	return vmv_channel_queue(s->channel)->sent == 0;
+	const struct vmv_outq *q = vmv_channel_queue(s->channel);
+
+	return q->is_greeting || q->sent == 0;
 }
 
 void vmv_session_renew(void *session, void (*cb)(void *arg), void *arg)

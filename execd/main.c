@@ -12,9 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
+
+#define LISTEN_FD   3 /* what a service manager hands over */
+#define BACKLOG_MAX 1024
 
 /* One that is closed would be the next file that is opened, and what is logged would go there. */
 static void fill_standard_descriptors(void)
@@ -37,6 +41,23 @@ static bool is_activated(void)
 	       strcmp(fds, "1") == 0;
 }
 
+/* Who has connected would have us started again at once, and again, until the service manager gives
+ * the socket up for good: then not even good settings bring us back. */
+static void turn_away(void)
+{
+	const int flags = fcntl(LISTEN_FD, F_GETFL);
+	int fd;
+
+	if (flags < 0 || fcntl(LISTEN_FD, F_SETFL, flags | O_NONBLOCK) < 0)
+		return;
+	for (int i = 0; i < BACKLOG_MAX; i++) {
+		fd = accept4(LISTEN_FD, NULL, NULL, SOCK_CLOEXEC);
+		if (fd < 0)
+			return;
+		(void)close(fd);
+	}
+}
+
 static int serve(const struct vmv_execd_options *o)
 {
 	const struct sigaction ignore = { .sa_handler = SIG_IGN };
@@ -55,6 +76,8 @@ static int serve(const struct vmv_execd_options *o)
 	if (r == 0) {
 		r = vmv_execd_run(e, &err);
 		vmv_execd_free(e);
+	} else if (o->is_activated) {
+		turn_away();
 	}
 	if (r < 0)
 		vmv_log(VMV_LOG_ERROR, "main", "%s", err.msg);

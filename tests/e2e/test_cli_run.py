@@ -132,7 +132,7 @@ def test_help_of_a_verb_is_its_own_help():
     (["ServiceControl", "service=a", "action=start"], "no argument 'action'"),
     (["CheckDiskSpace", "warning_threshold=x"], "'x' is no number"),
     (["CheckDiskSpace", "warning_threshold=0.5"], "no number from 1 to 100"),
-    (["DiskCleanup", "targets=logs,everything"], "no 'everything'"),
+    (["DiskCleanup", "targets=logs,everything"], "none of the words it may be"),
     (["FileWrite", "path=/a", "transfer=t", "offset=0", "data=@/nonexistent"], "cannot open '/nonexistent'"),
     (["FileWrite", "path=/a", "transfer=t", "offset=0", "data=***"], "no base64"),
     (["UnsafeCommand", "raw_command=x", "env_vars=y"], "env_vars.NAME=VALUE"),

@@ -83,6 +83,23 @@ def test_a_host_does_not_wait_for_an_executor_that_is_slow(commanded, dropin):
     guest.sh("rm /run/lab-go")
 
 
+def test_settings_that_cannot_be_read_cost_the_executor_only_as_long_as_they_are_there(commanded):
+    guest, bad = commanded.guest, "/etc/vmvitals/agent.conf.d/90-bad.conf"
+    guest.sh(f"printf '[policy]\\nlevel = nonsense\\n' >{bad}; systemctl stop {agent_guest.EXECUTOR}")
+    try:
+        for _ in range(3):
+            commanded.wait_left()
+            with commanded.host(blank=False) as host:
+                assert host.wait("handshake")["policy"]["executor"] is False
+                assert host.do("FsTrim")["error_code"] == "NO_EXECUTOR"
+        assert guest.run(f"systemctl is-active {agent_guest.SOCKET}").out.strip() == "active"
+    finally:
+        guest.sh(f"rm {bad}")
+    with commanded.fresh_host() as host:
+        assert host.wait("handshake")["policy"]["executor"] is True
+        assert host.raw("echo here")["stdout"] == "here\n"
+
+
 def test_an_executor_that_is_killed_is_started_again(commanded):
     guest = commanded.guest
     with commanded.greeted() as host:
