@@ -469,6 +469,18 @@ def test_an_agent_that_does_not_read_is_not_read_either(executor):
     assert other.open("d")["type"] == "session_opened"
 
 
+def test_an_agent_that_never_reads_its_answers_is_hung_up_on(executor):
+    """It learns that way that they do not come; JobStatus has them."""
+    e, link = linked(executor)
+    for n in range(64):
+        link.submit(envelope_v1(raw("head -c 1100000 /dev/zero | tr '\\0' x | tee /dev/stderr", f"j{n}", timeout=600)))
+    wait_for(lambda: "connection to the agent lost" in e.log(), "it was given up", 4 * DEADLINE)
+    assert memory_of(e.pid) < 128 << 10, f"{memory_of(e.pid)} KiB"
+    other = Link(e)
+    wait_for(lambda: other.state("j63") == "finished", "all have ended", 4 * DEADLINE)
+    assert e.starts == 1
+
+
 def test_refusals_do_not_flood_the_journal(executor):
     e, link = linked(executor)
     refs = [link.submit(envelope_v1(raw("true", f"u{n}"), secret="0" * 64)) for n in range(400)]
