@@ -154,6 +154,16 @@ def test_a_late_executor_makes_a_new_session(start, played):
     assert host.answer_to(ident)[0]["success"]
 
 
+def test_scripts_are_asked_for_once_the_executor_is_there(start, played):
+    host = start.host(silent_agent(start, played, config=""), greeted=False)
+    asked = played.expect("session_open")
+    host.greet()
+    assert host.barrier() == []
+    played.opened(asked)
+    assert host.greet()[0]["policy"]["executor"]
+    assert host.expect("request_pending_scripts")
+
+
 def test_a_late_executor_is_used_as_soon_as_nothing_is_unanswered(start, played, sockets):
     slow = sockets / "helper"
     slow.write_text("#!/bin/sh\nexec sleep 1000\n")
@@ -421,6 +431,25 @@ def test_what_the_executor_does_not_read_is_bounded(begin, played):
         question = played.expect("submit")
         played.forward(question, "reply", response(json.loads(json.loads(question["line"])["payload"])["id"]), final=True)
     assert len([host.expect("response") for _ in range(150 - len(refused))]) == 150 - len(refused)
+
+
+def test_what_commands_that_wait_hold_is_bounded(start, sockets):
+    slow = sockets / "helper"
+    slow.write_text("#!/bin/sh\nexec sleep 1000\n")
+    slow.chmod(0o755)
+    host = start.host(start("--interval", "3600", "--helper", slow))
+    idents = [f"wide-{i}" for i in range(30)]
+    for ident in idents:
+        host.actions[ident] = "PackageSearch"
+        host.send({**command("PackageSearch", ident, query="x", timeout=3), "x_pad": "x" * (1 << 20)}, reads=True)
+    host.send({"type": "barrier", "id": "end"})
+    refused = [m for m in host.answer_to("end")[1] if m["type"] == "response"]
+    assert [m["id"] for m in refused] == idents[15:] and {m["error_code"] for m in refused} == {"BUSY"}
+    for _ in idents[:15]:
+        assert not host.expect("response")["success"]
+    host.actions["again"] = "PackageSearch"
+    host.send({**command("PackageSearch", "again", query="x", timeout=1), "x_pad": "x" * (8000 << 10)}, reads=True)
+    assert host.answer_to("again")[0]["error_code"] != "BUSY"
 
 
 # -- completions -----------------------------------------------------------------------------------
