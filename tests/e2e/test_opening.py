@@ -244,6 +244,29 @@ def test_what_comes_while_the_executor_is_asked_is_answered_after_the_greeting(s
     assert answered == idents and not sender.is_alive()
 
 
+def test_a_reload_finds_another_executor(start, played, sockets):
+    config = "[agent]\nvm_id = lab\nexecutor = {}\n[scripts]\nenabled = no\n"
+    agent = start("--interval", "3600", config=config.format(sockets / "none"))
+    host = start.host(agent)
+    assert not host.handshake["policy"]["executor"]
+    agent.config.write_text(config.format(played.path))
+    agent.signal(signal.SIGHUP)
+    agent.wait_log("configuration read again: agent.executor")
+    host.send(command("Ping", "new", new_session=True))
+    played.serve_open()
+    assert host.greet()[0]["policy"]["executor"]
+    other = Played(sockets / "other.sock")
+    try:  # what is connected, and has nothing to answer, is left
+        agent.config.write_text(config.format(other.path))
+        agent.signal(signal.SIGHUP)
+        assert played.next() is None
+        host.send(command("Ping", "newer", new_session=True))
+        other.serve_open()
+        assert host.expect("handshake")["session"] == other.sessions[-1]
+    finally:
+        other.close()
+
+
 # -- new sessions ----------------------------------------------------------------------------------
 
 def test_new_sessions_are_answered_once_each(begin, played):
