@@ -9,7 +9,7 @@ import time
 import uuid
 
 import pytest
-from executor import envelope_v1, raw
+from executor import do, envelope_v1, raw, run
 from harness import DEADLINE, command, to_line, wait_for
 
 PIECE = 32 << 10
@@ -531,3 +531,19 @@ def test_a_script_of_an_executor_that_died_is_told_when_there_is_another(pair, t
     push(host, script("next", "echo next"))
     told = {m["execution_id"]: m for m in (host.expect("script_completion"), host.expect("script_completion"))}
     assert told["killed"]["exit_code"] == -1 and told["next"]["stdout"] == "next\n"
+
+
+def test_a_session_of_another_channel_repeats_no_completion(start, executor, sockets):
+    e = executor()
+    one, two = (f"unix-listen:{sockets}/{n}" for n in "12")
+    agent = start("--executor", e.path, "--vm-id", "lab", "--interval", "3600", channels=[one, two])
+    agent.wait_log("/2: open")
+    host = start.host(agent, socket=f"{sockets}/1")
+    push(host, script("once", "echo once"))
+    assert host.expect("script_completion")["stdout"] == "once\n"
+    other = start.host(agent, socket=f"{sockets}/2")
+    assert run(other, "echo there")["stdout"] == "there\n"  # its session is the executor's, too
+    _, before = do(host, raw("echo here", host.fresh_id()))
+    assert not [m for m in before + host.barrier() + other.barrier() if m["type"] == "script_completion"]
+    host.send(command("Ping", "new", new_session=True))
+    assert host.expect("script_completion")["stdout"] == "once\n"
