@@ -15,6 +15,7 @@
 #include "execd/sessions.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <pwd.h>
 #include <signal.h>
@@ -103,6 +104,23 @@ static void reload(struct vmv_execd *e)
 	vmv_notify_ready("ready");
 }
 
+/* -- what is said ------------------------------------------------------------------------------
+ */
+
+bool vmv_execd_may_log(struct vmv_execd *e)
+{
+	if (!vmv_bucket_take(&e->unvouched, vmv_execd_now_ms(e))) {
+		e->n_unlogged++;
+		return false;
+	}
+	if (e->n_unlogged > 0)
+		vmv_log(VMV_LOG_NOTICE, SUBSYS,
+			"%" PRIu64 " more such lines, connections or sessions were refused",
+			e->n_unlogged);
+	e->n_unlogged = 0;
+	return true;
+}
+
 /* -- frozen -------------------------------------------------------------------------------------
  */
 
@@ -172,7 +190,7 @@ static void on_idle(evutil_socket_t fd, short what, void *arg)
 /* -- connections --------------------------------------------------------------------------------
  */
 
-static bool may_serve(const struct vmv_execd *e, int fd, pid_t *ret_pid)
+static bool may_serve(struct vmv_execd *e, int fd, pid_t *ret_pid)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
@@ -182,8 +200,10 @@ static bool may_serve(const struct vmv_execd *e, int fd, pid_t *ret_pid)
 	*ret_pid = peer.pid;
 	if (peer.uid == 0 || (e->has_agent_uid && peer.uid == e->agent_uid))
 		return true;
-	vmv_log(VMV_LOG_WARNING, SUBSYS, "turned away process %d of user %u: not the agent's",
-		(int)peer.pid, (unsigned)peer.uid);
+	if (vmv_execd_may_log(e))
+		vmv_log(VMV_LOG_WARNING, SUBSYS,
+			"turned away process %d of user %u: not the agent's", (int)peer.pid,
+			(unsigned)peer.uid);
 	return false;
 }
 
@@ -221,8 +241,9 @@ static void on_accept(evutil_socket_t fd, short what, void *arg)
 	if (peer < 0 || !may_serve(e, peer, &pid))
 		return;
 	if (e->n_peers == VMV_EXECD_PEERS) {
-		vmv_log(VMV_LOG_WARNING, SUBSYS, "turned process %d away: too many connections",
-			(int)pid);
+		if (vmv_execd_may_log(e))
+			vmv_log(VMV_LOG_WARNING, SUBSYS,
+				"turned process %d away: too many connections", (int)pid);
 		return;
 	}
 	if (vmv_peer_new(e, peer, pid) == 0)

@@ -60,7 +60,7 @@ struct vmv_execd {
 	uid_t agent_uid;
 	bool has_agent_uid;
 	struct event *accepting, *resting, *idle, *thawing, *signals[3];
-	struct vmv_bucket unvouched; /* refusals in the journal */
+	struct vmv_bucket unvouched; /* lines in the journal that anybody can cause */
 	uint64_t n_unlogged;
 	struct vmv_peer *peers[VMV_EXECD_PEERS];
 	size_t n_peers;
@@ -74,6 +74,9 @@ static inline uint64_t vmv_execd_now_ms(const struct vmv_execd *e)
 }
 void vmv_execd_busy(struct vmv_execd *e);      /* something happened: not idle for a while */
 bool vmv_execd_is_frozen(struct vmv_execd *e); /* filesystems are */
+/* Whether to say in the journal what whoever has the agent could say over and over, and so drown
+ * what the journal is to hold. What was not said is counted, and the sum is told. */
+bool vmv_execd_may_log(struct vmv_execd *e);
 void vmv_execd_policy(const struct vmv_execd *e, struct vmv_policy *ret);
 
 /* peer.c: the verbs of the link */

@@ -172,15 +172,21 @@ static void leave_queue(struct entry *e)
 	e->jobs->queued_bytes -= e->payload_len;
 }
 
-/* What waited while filesystems were being frozen would hang as what ran then does. Returns whether
- * it was refused, and is over. */
-static bool refuse_frozen(struct entry *e)
+/* While it waited the policy may have become another one, or filesystems frozen: it would hang as
+ * what ran then does. Returns whether it was refused, and is over. */
+static bool refuse_now(struct entry *e)
 {
+	struct vmv_execd *x = e->jobs->execd;
+	struct vmv_policy policy;
 	struct vmv_err err;
+	int r;
 
-	if (has_flag(e, VMV_COMMAND_FROZEN) || !vmv_execd_is_frozen(e->jobs->execd))
+	vmv_execd_policy(x, &policy);
+	r = vmv_policy_check(&policy, e->command, &err);
+	if (r == 0 && !has_flag(e, VMV_COMMAND_FROZEN) && vmv_execd_is_frozen(x))
+		r = vmv_fail(&err, VMV_E_BUSY, EBUSY, "filesystems are frozen");
+	if (r == 0)
 		return false;
-	(void)vmv_fail(&err, VMV_E_BUSY, EBUSY, "filesystems are frozen");
 	vmv_jobs_refuse(e, &err);
 	vmv_jobs_over(e, JOB_FINISHED);
 	return true;
@@ -222,7 +228,7 @@ void vmv_jobs_start_next(struct vmv_jobs *js)
 {
 	for (struct entry *e = js->first, *next; e; e = next) {
 		next = e->next;
-		if (e->state == JOB_QUEUED && may_begin(e) && !refuse_frozen(e))
+		if (e->state == JOB_QUEUED && may_begin(e) && !refuse_now(e))
 			begin(e);
 	}
 	vmv_execd_busy(js->execd);

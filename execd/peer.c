@@ -164,7 +164,8 @@ static int begin_session(struct vmv_execd *e, const char *channel, char ret[VMV_
 		return r;
 	(void)stpncpy(oldest, vmv_sessions_oldest(e->sessions), sizeof(oldest) - 1);
 	(void)stpncpy(session, vmv_sessions_of(e->sessions, oldest), sizeof(session) - 1);
-	vmv_log(VMV_LOG_NOTICE, SUBSYS, "%s: too many channels, its session ends", oldest);
+	if (vmv_execd_may_log(e))
+		vmv_log(VMV_LOG_NOTICE, SUBSYS, "%s: too many channels, its session ends", oldest);
 	(void)end_session(e, oldest, session);
 	return vmv_sessions_begin(e->sessions, channel, ret);
 }
@@ -188,7 +189,8 @@ static void on_session_open(struct vmv_peer *p, struct json_object *message)
 	(void)stpncpy(to.channel, channel, sizeof(to.channel) - 1);
 	r = begin_session(e, channel, to.session);
 	if (r < 0) { /* the agent goes on without us */
-		vmv_log(VMV_LOG_ERROR, SUBSYS, "%s: no session: %s", channel, strerror(-r));
+		if (vmv_execd_may_log(e))
+			vmv_log(VMV_LOG_ERROR, SUBSYS, "%s: no session: %s", channel, strerror(-r));
 		vmv_settle(&to);
 		return;
 	}
@@ -335,7 +337,9 @@ static void on_line(void *arg, const char *line, size_t len)
 	const char *type;
 
 	if (vmv_json_parse(line, len, &message, NULL) < 0) {
-		vmv_log(VMV_LOG_WARNING, SUBSYS, "the agent sent what is no message; dropped");
+		if (vmv_execd_may_log(p->execd))
+			vmv_log(VMV_LOG_WARNING, SUBSYS,
+				"the agent sent what is no message; dropped");
 		return;
 	}
 	vmv_execd_busy(p->execd);
@@ -368,7 +372,7 @@ static void on_lost(void *arg, int error)
 {
 	struct vmv_peer *p = arg;
 
-	if (error < 0)
+	if (error < 0 && vmv_execd_may_log(p->execd))
 		vmv_log(VMV_LOG_WARNING, SUBSYS, "connection to the agent lost: %s",
 			strerror(-error));
 	vmv_peer_free(p);

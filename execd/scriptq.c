@@ -123,9 +123,19 @@ static void fail_script(struct vmv_scriptq *q, const struct vmv_err *err)
 	(void)vmv_scripts_finished(q->store, q->running, -1, "", 0, err->msg, strlen(err->msg));
 }
 
+static void refuse_script(struct vmv_scriptq *q, const struct vmv_err *err)
+{
+	char text[sizeof(err->msg) + 16];
+
+	(void)snprintf(text, sizeof(text), "refused: %s", err->msg);
+	q->is_running = false;
+	(void)vmv_scripts_finished(q->store, q->running, -1, "", 0, text, strlen(text));
+}
+
 /* Returns whether one began. */
 static bool run_next(struct vmv_scriptq *q)
 {
+	struct vmv_policy policy;
 	struct vmv_script script;
 	struct vmv_err err = { 0 };
 
@@ -147,7 +157,10 @@ static bool run_next(struct vmv_scriptq *q)
 		return false;
 	}
 	q->is_running = true;
-	if (vmv_jobs_run_script(q->execd->jobs, &s, &err) < 0)
+	vmv_execd_policy(q->execd, &policy); /* it may be another one than when it came */
+	if (vmv_policy_check(&policy, &vmv_raw_command, &err) < 0)
+		refuse_script(q, &err);
+	else if (vmv_jobs_run_script(q->execd->jobs, &s, &err) < 0)
 		fail_script(q, &err);
 	return true;
 }

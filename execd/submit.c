@@ -14,11 +14,8 @@
 #include "reports/response.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <json-c/json.h>
 #include <string.h>
-
-#define SUBSYS "submit"
 
 /* -- verifying ----------------------------------------------------------------------------------
  */
@@ -84,21 +81,6 @@ static const char *key_of(const struct submission *s)
 	return s->verdict.is_vouched ? "secret" : NULL;
 }
 
-/* Whoever has the agent could otherwise drown in the journal what it is to hold. */
-static bool may_log(struct vmv_execd *e)
-{
-	if (!vmv_bucket_take(&e->unvouched, vmv_execd_now_ms(e))) {
-		e->n_unlogged++;
-		return false;
-	}
-	if (e->n_unlogged > 0)
-		vmv_log(VMV_LOG_NOTICE, SUBSYS,
-			"%" PRIu64 " more lines that nobody vouches for were refused",
-			e->n_unlogged);
-	e->n_unlogged = 0;
-	return true;
-}
-
 static void refuse(const struct submission *s, const struct vmv_err *err)
 {
 	struct vmv_execd *e = s->execd;
@@ -121,7 +103,7 @@ static void refuse(const struct submission *s, const struct vmv_err *err)
 	};
 	struct vmv_jw data;
 
-	if (s->verdict.is_vouched || may_log(e))
+	if (s->verdict.is_vouched || vmv_execd_may_log(e))
 		vmv_audit(&a);
 	if (!s->id) {
 		vmv_settle(s->from);
@@ -241,7 +223,7 @@ static void audit_verdict(struct vmv_execd *e, const struct vmv_return *from,
 		.is_refusal = true,
 	};
 
-	if (verdict->is_vouched || may_log(e))
+	if (verdict->is_vouched || vmv_execd_may_log(e))
 		vmv_audit(&a);
 }
 

@@ -45,6 +45,16 @@ class Link:
                 whole, self.part = self.part, b""
                 return json.loads(whole)
 
+    def responses_to(self, refs):
+        found = {}
+        while len(found) < len(refs):
+            m = self.next()
+            assert m, "the executor has hung up"
+            if m["type"] == "forward" and m["final"] and m["ref"] in refs:
+                assert m["ref"] not in found
+                found[m["ref"]] = json.loads(m["line"])
+        return [found[ref] for ref in refs]
+
     def answer_to(self, ref):
         """What ends the question, and what came before it."""
         before = []
@@ -356,6 +366,52 @@ def test_what_waits_does_not_begin_on_frozen_filesystems(executor, tmp_path):
     (e.folder / "run" / FREEZE_FILE).unlink()
 
 
+# -- odd commands ------------------------------------------------------------------------------------
+
+def test_what_cannot_be_started_is_answered_and_takes_no_place(executor, tmp_path):
+    _, link = linked(executor, args=("--job", tmp_path / "none"), config="[exec]\njobs = 1\n")
+    for n in range(5):
+        answer = link.do(raw("true", f"r{n}"))
+        assert answer["error_code"] == "INTERNAL" and "none" in answer["error"]
+    assert all(job["state"] == "finished" for job in link.status()["data"]["jobs"])
+
+
+def test_odd_timeouts_are_bounds_or_the_default(executor):
+    _, link = linked(executor)
+    for n, timeout in enumerate((0, -1, 1, 10 ** 12, 2 ** 63, -2 ** 70, 1.5, "1", None, True, [])):
+        assert link.do(raw("echo", f"t{n}", timeout=timeout))["success"], timeout
+        began = time.monotonic()
+    refs = [link.submit(envelope_v1(raw("sleep 1000", f"s{n}", timeout=1))) for n in range(20)]
+    for answer in link.responses_to(refs):  # some wait for a place, and for less than they would take
+        assert answer["error_code"] in ("TIMED_OUT", "BUSY") and answer["execution_time_ms"] < 5000
+    assert time.monotonic() - began < DEADLINE
+
+
+def test_what_waits_is_judged_by_the_policy_of_its_turn(executor, tmp_path):
+    e, link = linked(executor, config="[exec]\njobs = 1\n")
+    first = link.submit(envelope_v1(raw(f"while [ ! -e {tmp_path}/go ]; do sleep 0.05; done", "a")))
+    second = link.submit(envelope_v1(raw(f"touch {tmp_path}/begun", "b")))
+    link.answer_to(link.submit(envelope_v1({"type": "pending_scripts_response", "timestamp": "", "scripts": [
+        {"execution_id": n, "script_content": f"while [ ! -e {tmp_path}/go ]; do sleep 0.05; done", "timeout_seconds": 60}
+        for n in ("s1", "s2")]})))
+    wait_for(lambda: link.state("b") == "queued" and link.state("s1") == "running", "one waits")
+    e.set_config("[agent]\nvm_id = lab\n[policy]\nlevel = operate\n[exec]\njobs = 1\n")
+    e.reload()
+    wait_for(lambda: "read again" in e.log(), "it is in force")
+    (tmp_path / "go").touch()
+    told, answers = [], {}
+    while len(told) < 2 or len(answers) < 2:
+        m = link.next()
+        if m.get("execution_id"):
+            told.append(json.loads(m["line"]))
+        elif m["type"] == "forward":
+            answers[m["ref"]] = json.loads(m["line"])
+    assert answers[first]["success"]
+    assert answers[second]["error_code"] == "NOT_ALLOWED" and not (tmp_path / "begun").exists()
+    assert [(t["execution_id"], t["exit_code"]) for t in told] == [("s1", 0), ("s2", -1)]
+    assert told[1]["stderr"].startswith("refused: ")
+
+
 # -- sessions ----------------------------------------------------------------------------------------
 
 COUNTER = "0123456789abcdef 00000000000000000007\n"
@@ -420,7 +476,23 @@ def test_refusals_do_not_flood_the_journal(executor):
     assert 10 < e.log().count("wrong signature") < 200 and "good" in e.log()
     time.sleep(1)
     link.response_to(link.submit(envelope_v1(raw("true", "last"), secret="0" * 64)))
-    assert "more lines that nobody vouches for were refused" in e.log()
+    assert "more such lines, connections or sessions were refused" in e.log()
+
+
+def test_noise_does_not_flood_the_journal(executor):
+    e, link = linked(executor)
+    for _ in range(300):
+        link.end.send(b".no message")
+    for _ in range(50):
+        bad = Link(e)
+        bad.end.send(b"?")
+        assert bad.next() is None
+        bad.close()
+    others = [Link(e) for _ in range(50)]
+    assert link.do(raw("true", "good"))["success"]
+    assert len(e.log().splitlines()) < 100
+    for other in others:
+        other.close()
 
 
 def cpu_of(pid):

@@ -229,7 +229,7 @@ def awaited_of(message):
     if kind not in ("SafeCommand", "UnsafeCommand") or not isinstance(message.get("id"), str):
         return "none"
     action = (message.get("command_type") or {}).get("action")
-    if action in READS | PACKAGES:
+    if action in READS:
         return "ok"
     if action in READS_ONE:
         return "BAD_ARGUMENT"

@@ -117,6 +117,7 @@ def test_without_a_secret_version_1_is_locked(executor):
 
 def plant_session(e, channel, session):
     """The executor comes back with the session that the recorded lines were signed for."""
+    wait_for(e.is_running, "it is there")
     e.kill()
     sessions = e.folder / "run" / "sessions"
     assert sessions.read_text().endswith(f" {channel}\n")
