@@ -24,8 +24,8 @@ def dropin(commanded):
 
     def put(text):
         quoted = text.replace("'", "'\\''")
-        commanded.guest.sh(f"mkdir -p {folder}; printf '%s\\n' '[Service]' '{quoted}' >{folder}/test.conf; systemctl daemon-reload; "
-                           f"systemctl stop {agent_guest.EXECUTOR}")
+        commanded.guest.sh(f"mkdir -p {folder}; printf '%s\\n' '[Service]' '{quoted}' >{folder}/test.conf; "
+                           f"systemctl daemon-reload; systemctl stop {agent_guest.EXECUTOR}")
 
     yield put
     commanded.guest.sh(f"rm -rf {folder}; systemctl daemon-reload; systemctl stop {agent_guest.EXECUTOR}")

@@ -121,7 +121,7 @@ def test_a_stop_of_the_executor_thaws(commanded, disk):
 
 
 def test_a_hook_that_fails_prevents_it(commanded, disk):
-    disk.sh("printf '#!/bin/sh\\n[ $1 = thaw ]\\n' >/etc/vmvitals/fsfreeze.d/15-refuses; chmod 755 /etc/vmvitals/fsfreeze.d/15-refuses")
+    disk.sh("cd /etc/vmvitals/fsfreeze.d; printf '#!/bin/sh\\n[ $1 = thaw ]\\n' >15-refuses; chmod 755 15-refuses")
     with commanded.greeted() as host:
         answer = host.do("FsFreeze", mountpoints=[PLACE])
         assert (answer["error_code"], "15-refuses" in answer["error"]) == ("INTERNAL", True)
@@ -134,8 +134,8 @@ def journal_on_disk(commanded):
     """As most systems have it: while the root is frozen journald hangs, and nobody may wait for it."""
     conf = "/run/systemd/journald.conf.d/on-disk.conf"
     commanded.guest.sh(f"conf={conf}; mkdir -p ${{conf%/*}} /var/log/journal; "
-                       "printf '[Journal]\\nStorage=persistent\\n' >$conf; systemctl restart systemd-journald; journalctl --flush; "
-                       "ls /var/log/journal/*/system.journal")
+                       "printf '[Journal]\\nStorage=persistent\\n' >$conf; systemctl restart systemd-journald; "
+                       "journalctl --flush; ls /var/log/journal/*/system.journal")
     yield
     commanded.guest.sh(f"rm {conf}; systemctl restart systemd-journald; rm -r /var/log/journal")
 
