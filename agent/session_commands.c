@@ -32,6 +32,7 @@ static void unlink_request(struct vmv_session *s, struct vmv_request *req)
 	*p = req->next;
 	if (req->is_counted)
 		s->in_flight--;
+	s->held_bytes -= req->held_bytes;
 	vmv_session_restart_soon(s);
 }
 
@@ -174,6 +175,8 @@ static bool is_overloaded(const struct vmv_session *s, const struct vmv_command 
 		return true;
 	if (c->doer == VMV_BY_EXECUTOR && vmv_outq_class_bytes(q, VMV_CLASS_STREAM) > high)
 		return true;
+	if (s->held_bytes > 0 && s->held_bytes + s->line_len > VMV_HELD_BYTES)
+		return true;
 	return ((c->flags & VMV_COMMAND_ASYNC) || c->doer == VMV_BY_EXECUTOR) &&
 	       s->in_flight >= s->env->config->in_flight +
 				       ((c->flags & VMV_COMMAND_SPARE) ? VMV_SPARE_IN_FLIGHT : 0);
@@ -185,6 +188,17 @@ static void enlist(struct vmv_session *s, struct vmv_request *req, bool is_count
 	s->requests = req;
 	req->is_counted = is_counted;
 	s->in_flight += is_counted;
+	req->held_bytes = s->line_len;
+	s->held_bytes += req->held_bytes;
+}
+
+/* It is on the list. What it asked for is the executor's to know. */
+static void drop_message(struct vmv_session *s, struct vmv_request *req)
+{
+	json_object_put(req->message);
+	req->message = NULL;
+	s->held_bytes -= req->held_bytes;
+	req->held_bytes = 0;
 }
 
 /* It is on the list. */
@@ -217,6 +231,8 @@ static void hand_over(struct vmv_session *s, struct vmv_request *req,
 	r = ask(s, req);
 	if (r < 0)
 		vmv_session_refuse(s, req, why_not_handed_over(r), NULL);
+	else if (ask == vmv_session_submit)
+		drop_message(s, req);
 }
 
 void vmv_session_policy(void *session, struct vmv_policy *ret)
@@ -314,6 +330,7 @@ void vmv_session_drop_requests(struct vmv_session *s)
 		free(r);
 	}
 	s->in_flight = 0;
+	s->held_bytes = 0;
 }
 
 /* JobStatus can fetch what becomes of them. */

@@ -73,6 +73,7 @@ struct vmv_session {
 
 	struct vmv_request *requests; /* unanswered */
 	unsigned in_flight;
+	size_t held_bytes; /* of lines that they came in, and that are still in memory */
 
 	uint64_t metrics_ms; /* monotonic: when metrics were last queued; 0: not in this session */
 	uint64_t metrics_due_ms;

@@ -48,6 +48,7 @@
 #define VMV_KEEPALIVE_PER_S  10	   /* further ones in that second are ignored, counted */
 #define VMV_REPORT_MS	     10000 /* malformed and oversize lines: one report per period */
 #define VMV_NOTICES_QUEUED   (32 * VMV_MIB) /* further completions come in the next session */
+#define VMV_HELD_BYTES	     (16 * VMV_MIB) /* lines of commands that are under way: more is BUSY */
 #define VMV_POLL_WAIT_MS     10000	    /* pending scripts: wait for an answer */
 #define VMV_POLL_TRIES	     3
 #define VMV_SPARE_IN_FLIGHT  8 /* beside [protocol] in_flight, for JobStatus and JobCancel */

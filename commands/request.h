@@ -86,7 +86,8 @@ struct vmv_request {
 	const struct vmv_services *services;
 	void *agent, *session; /* for services */
 	const struct vmv_command *command;
-	struct json_object *message; /* owned */
+	struct json_object *message; /* owned; NULL once the executor has the line */
+	size_t held_bytes;	     /* of the line that it came in; the owner's */
 	char id[VMV_ID_MAX + 1];
 	struct vmv_value args[VMV_ARGS_MAX];
 	uint64_t began_ms;    /* monotonic: the line was read */

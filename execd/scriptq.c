@@ -89,7 +89,8 @@ static void tell_owed(struct vmv_scriptq *q)
 		char id[sizeof(q->running)];
 
 		l = listener_for(q, o.channel);
-		tell(q, &l->to, &o);
+		if (o.sent_in < l->number) /* it is another channel's session that is new */
+			tell(q, &l->to, &o);
 		(void)snprintf(id, sizeof(id), "%s", o.id);
 		/* the newest number: it is not told again until another session begins */
 		vmv_scripts_sent(q->store, id, listener_for(q, NULL)->number);

@@ -844,6 +844,7 @@ static bool lend(struct vmv_scripts *s, struct entry *e, struct vmv_script_outco
 		.out_len = rec.out ? rec.out_len : 0,
 		.err_len = rec.err ? rec.err_len : 0,
 		.is_interrupted = e->is_interrupted,
+		.sent_in = e->sent_in,
 	};
 	return true;
 }

@@ -30,6 +30,7 @@ struct vmv_script_outcome {
 	const char *out, *err;
 	size_t out_len, err_len;
 	bool is_interrupted; /* a restart ended it: worth an event */
+	uint64_t sent_in;    /* the latest session; 0: none */
 };
 
 struct vmv_scripts_counts {

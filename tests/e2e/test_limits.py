@@ -54,7 +54,7 @@ def test_without_descriptors_the_agent_neither_ends_nor_spins_and_recovers(start
     assert host.data_of("Ping")
     wait_for(lambda: is_served(start, agent), "the other channel takes hosts again")
     wait_for(lambda: (time.sleep(0.5), host.ask("ProcessList").get("data"))[1], "processes can be read again")
-    wait_for(lambda: len(agent.descriptors()) == len(used), "what is open, the spare ones too, is what was", timeout=5)
+    wait_for(lambda: len(agent.descriptors()) == len(used), "what is open, the spare ones too, is what was")
 
 
 def test_started_with_few_descriptors_it_says_so_or_works(start):

@@ -9,7 +9,7 @@ import time
 import uuid
 
 import pytest
-from executor import envelope_v1, raw
+from executor import do, envelope_v1, raw, run
 from harness import DEADLINE, command, to_line, wait_for
 
 PIECE = 32 << 10
@@ -154,6 +154,16 @@ def test_a_late_executor_makes_a_new_session(start, played):
     assert host.answer_to(ident)[0]["success"]
 
 
+def test_scripts_are_asked_for_once_the_executor_is_there(start, played):
+    host = start.host(silent_agent(start, played, config=""), greeted=False)
+    asked = played.expect("session_open")
+    host.greet()
+    assert host.barrier() == []
+    played.opened(asked)
+    assert host.greet()[0]["policy"]["executor"]
+    assert host.expect("request_pending_scripts")
+
+
 def test_a_late_executor_is_used_as_soon_as_nothing_is_unanswered(start, played, sockets):
     slow = sockets / "helper"
     slow.write_text("#!/bin/sh\nexec sleep 1000\n")
@@ -232,6 +242,29 @@ def test_what_comes_while_the_executor_is_asked_is_answered_after_the_greeting(s
     answered = [host.expect("response")["id"] for _ in idents]
     sender.join(DEADLINE)
     assert answered == idents and not sender.is_alive()
+
+
+def test_a_reload_finds_another_executor(start, played, sockets):
+    config = "[agent]\nvm_id = lab\nexecutor = {}\n[scripts]\nenabled = no\n"
+    agent = start("--interval", "3600", config=config.format(sockets / "none"))
+    host = start.host(agent)
+    assert not host.handshake["policy"]["executor"]
+    agent.config.write_text(config.format(played.path))
+    agent.signal(signal.SIGHUP)
+    agent.wait_log("configuration read again: agent.executor")
+    host.send(command("Ping", "new", new_session=True))
+    played.serve_open()
+    assert host.greet()[0]["policy"]["executor"]
+    other = Played(sockets / "other.sock")
+    try:  # what is connected, and has nothing to answer, is left
+        agent.config.write_text(config.format(other.path))
+        agent.signal(signal.SIGHUP)
+        assert played.next() is None
+        host.send(command("Ping", "newer", new_session=True))
+        other.serve_open()
+        assert host.expect("handshake")["session"] == other.sessions[-1]
+    finally:
+        other.close()
 
 
 # -- new sessions ----------------------------------------------------------------------------------
@@ -423,6 +456,25 @@ def test_what_the_executor_does_not_read_is_bounded(begin, played):
     assert len([host.expect("response") for _ in range(150 - len(refused))]) == 150 - len(refused)
 
 
+def test_what_commands_that_wait_hold_is_bounded(start, sockets):
+    slow = sockets / "helper"
+    slow.write_text("#!/bin/sh\nexec sleep 1000\n")
+    slow.chmod(0o755)
+    host = start.host(start("--interval", "3600", "--helper", slow))
+    idents = [f"wide-{i}" for i in range(30)]
+    for ident in idents:
+        host.actions[ident] = "PackageSearch"
+        host.send({**command("PackageSearch", ident, query="x", timeout=3), "x_pad": "x" * (1 << 20)}, reads=True)
+    host.send({"type": "barrier", "id": "end"})
+    refused = [m for m in host.answer_to("end")[1] if m["type"] == "response"]
+    assert [m["id"] for m in refused] == idents[15:] and {m["error_code"] for m in refused} == {"BUSY"}
+    for _ in idents[:15]:
+        assert not host.expect("response")["success"]
+    host.actions["again"] = "PackageSearch"
+    host.send({**command("PackageSearch", "again", query="x", timeout=1), "x_pad": "x" * (8000 << 10)}, reads=True)
+    assert host.answer_to("again")[0]["error_code"] != "BUSY"
+
+
 # -- completions -----------------------------------------------------------------------------------
 
 def completions_are_delivered(start):
@@ -479,3 +531,19 @@ def test_a_script_of_an_executor_that_died_is_told_when_there_is_another(pair, t
     push(host, script("next", "echo next"))
     told = {m["execution_id"]: m for m in (host.expect("script_completion"), host.expect("script_completion"))}
     assert told["killed"]["exit_code"] == -1 and told["next"]["stdout"] == "next\n"
+
+
+def test_a_session_of_another_channel_repeats_no_completion(start, executor, sockets):
+    e = executor()
+    one, two = (f"unix-listen:{sockets}/{n}" for n in "12")
+    agent = start("--executor", e.path, "--vm-id", "lab", "--interval", "3600", channels=[one, two])
+    agent.wait_log("/2: open")
+    host = start.host(agent, socket=f"{sockets}/1")
+    push(host, script("once", "echo once"))
+    assert host.expect("script_completion")["stdout"] == "once\n"
+    other = start.host(agent, socket=f"{sockets}/2")
+    assert run(other, "echo there")["stdout"] == "there\n"  # its session is the executor's, too
+    _, before = do(host, raw("echo here", host.fresh_id()))
+    assert not [m for m in before + host.barrier() + other.barrier() if m["type"] == "script_completion"]
+    host.send(command("Ping", "new", new_session=True))
+    assert host.expect("script_completion")["stdout"] == "once\n"
