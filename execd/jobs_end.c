@@ -281,7 +281,8 @@ void vmv_jobs_refuse(struct entry *e, const struct vmv_err *err)
 		.key = *e->key ? e->key : NULL,
 		.result = code ? code : "CANCELLED",
 		.reason = err->msg,
-		.is_refusal = true,
+		.duration_us = (vmv_execd_now_ms(e->jobs->execd) - e->began_ms) * 1000,
+		.is_refusal = e->state == JOB_QUEUED, /* or it has begun */
 	};
 
 	vmv_audit(&a);
