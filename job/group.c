@@ -3,12 +3,14 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/num.h"
 #include "base/root.h"
 #include "exec/cgroup.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,6 +48,19 @@ static bool is_in(const char *name, char ret[VMV_GROUP_PATH_SIZE])
 		return false;
 	memcpy(ret, at, len + 1);
 	return true;
+}
+
+static uint64_t tasks_max(void)
+{
+	char text[32];
+	const char *end;
+	uint64_t n = 0;
+
+	if (vmv_read_attr_at(AT_FDCWD, "/proc/sys/kernel/threads-max", text, sizeof(text)) < 0 ||
+	    vmv_parse_u64(text, &n, &end) < 0)
+		return VMV_GROUP_TASKS_MAX;
+	n /= VMV_GROUP_TASKS_PART;
+	return n > 0 && n < VMV_GROUP_TASKS_MAX ? n : VMV_GROUP_TASKS_MAX;
 }
 
 /* -- a scope of systemd --------------------------------------------------------------------------
@@ -121,8 +136,7 @@ static int add_properties(sd_bus_message *m)
 	if (r >= 0)
 		r = sd_bus_message_append(m, "(sv)", "Slice", "s", "vmvitals.slice");
 	if (r >= 0)
-		r = sd_bus_message_append(m, "(sv)", "TasksMax", "t",
-					  (uint64_t)VMV_GROUP_TASKS_MAX);
+		r = sd_bus_message_append(m, "(sv)", "TasksMax", "t", tasks_max());
 	/* a share for all of it together: however many it starts, the executor gets its turn */
 	if (r >= 0)
 		r = sd_bus_message_append(m, "(sv)", "CPUWeight", "t", (uint64_t)CPU_WEIGHT);
@@ -246,7 +260,7 @@ static int move_into(int dir, const char *name)
 	int r;
 
 	(void)snprintf(sub, sizeof(sub), VMV_CGROUP_PREFIX "%s", name);
-	(void)snprintf(tasks, sizeof(tasks), "%d", VMV_GROUP_TASKS_MAX);
+	(void)snprintf(tasks, sizeof(tasks), "%" PRIu64, tasks_max());
 	/* one that is there is another job's */
 	if (mkdirat(dir, sub, 0755) < 0)
 		return -errno;

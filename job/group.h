@@ -7,8 +7,11 @@
 struct vmv_err;
 
 #define VMV_GROUP_PATH_SIZE 512
-#define VMV_GROUP_TASKS_MAX 4096 /* a job that forks without end must not take the guest down */
-#define VMV_GROUP_WAIT_MS   5000
+/* A job that forks without end must not take the guest down: so many, and no more than this part of
+ * what the kernel can have, which is few where there is little memory. */
+#define VMV_GROUP_TASKS_MAX  4096
+#define VMV_GROUP_TASKS_PART 4
+#define VMV_GROUP_WAIT_MS    5000
 
 /* Moves this process: where systemd rules, into a scope, vmvitals-job-NAME.scope in vmvitals.slice;
  * elsewhere into a directory of cgroup2, vmvitals/job-NAME, where that can be made (which removes

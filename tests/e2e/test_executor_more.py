@@ -3,6 +3,7 @@ link, as whoever had the agent would speak to it, and through the agent."""
 import itertools
 import json
 import os
+import random
 import resource
 import signal
 import socket
@@ -468,6 +469,18 @@ def test_an_agent_that_does_not_read_is_not_read_either(executor):
     assert other.open("d")["type"] == "session_opened"
 
 
+def test_an_agent_that_never_reads_its_answers_is_hung_up_on(executor):
+    """It learns that way that they do not come; JobStatus has them."""
+    e, link = linked(executor)
+    for n in range(64):
+        link.submit(envelope_v1(raw("head -c 1100000 /dev/zero | tr '\\0' x | tee /dev/stderr", f"j{n}", timeout=600)))
+    wait_for(lambda: "connection to the agent lost" in e.log(), "it was given up", 4 * DEADLINE)
+    assert memory_of(e.pid) < 128 << 10, f"{memory_of(e.pid)} KiB"
+    other = Link(e)
+    wait_for(lambda: other.state("j63") == "finished", "all have ended", 4 * DEADLINE)
+    assert e.starts == 1
+
+
 def test_refusals_do_not_flood_the_journal(executor):
     e, link = linked(executor)
     refs = [link.submit(envelope_v1(raw("true", f"u{n}"), secret="0" * 64)) for n in range(400)]
@@ -488,7 +501,12 @@ def test_noise_does_not_flood_the_journal(executor):
         bad.end.send(b"?")
         assert bad.next() is None
         bad.close()
-    others = [Link(e) for _ in range(50)]
+    others = [Link(e) for _ in range(3)]  # with the first one all that it serves
+    assert others[-1].status()["data"]
+    for _ in range(50):
+        one_more = Link(e)
+        assert one_more.next() is None
+        one_more.close()
     assert link.do(raw("true", "good"))["success"]
     assert len(e.log().splitlines()) < 100
     for other in others:
@@ -546,3 +564,77 @@ def test_a_command_is_run_as_it_was_signed(pair):
     payload = raw(text, host.fresh_id())
     assert "\\ud836" in json.dumps(payload)
     assert do(host, payload)[0]["stdout"] == "\U0001d800\U0001f600\U0002d800é"
+
+
+# -- a storm -----------------------------------------------------------------------------------------
+
+def one_question(link, rng, n):
+    """Sends something; returns its number if it is to be answered."""
+    channel = rng.choice(sorted(link.sessions) or ["c0"])
+    payload = raw(rng.choice(["true", "exit 3", "head -c 100000 /dev/zero", "sleep 0.2", "sleep 30", "setsid sleep 1 &"]),
+                  f"q{n % 40 if rng.random() < 0.2 else n}", timeout=rng.choice([1, 2, 6]), stream=rng.random() < 0.5,
+                  on_disconnect=rng.choice(["finish", "cancel"]))
+    what = rng.random()
+    if what < 0.1 or channel not in link.sessions:
+        channel = f"c{rng.randrange(10)}"
+        ref = link.send("session_open", channel=channel)
+        link.asked[ref] = channel
+        return ref
+    if what < 0.15:
+        link.send("session_close", channel=channel, session=link.sessions.pop(channel))
+        return None
+    if what < 0.25:
+        return link.send("job", op="cancel", job=f"q{rng.randrange(n + 1)}")
+    if what < 0.3:
+        return link.send("job", op="status")
+    if what < 0.4:
+        link.send("taken", bytes=rng.randrange(1 << 20))
+        return None
+    if what < 0.5:
+        return link.submit(envelope_v1(payload, secret="0" * 64), channel)
+    return link.submit(envelope_v1(payload), channel)
+
+
+def collect(link, waits, until):
+    """Notes what has come, and that nothing is answered twice."""
+    while link.open_refs and time.monotonic() < until:
+        link.end.settimeout(max(0.001, until - time.monotonic()) if waits else 0.001)
+        try:
+            m = link.next()
+        except TimeoutError:
+            return
+        assert m, "the executor has hung up"
+        if m["type"] == "bye" or m["type"] == "forward" and not m["final"]:
+            continue
+        assert m["ref"] in link.open_refs, m
+        link.open_refs.discard(m["ref"])
+        if m["type"] == "session_opened":
+            link.sessions[link.asked[m["ref"]]] = m["session"]
+
+
+def test_in_a_storm_each_question_is_answered_once(executor):
+    """By links that come and go, sessions that end, jobs that are cancelled, late, or too many."""
+    seed = random.randrange(1 << 30)
+    rng = random.Random(seed)
+    e = executor(config="[exec]\njobs = 4\n")
+    links, n, end = [], 0, time.monotonic() + 5
+    while time.monotonic() < end:
+        if len(links) < 3:
+            link = Link(e)
+            link.open_refs, link.asked = set(), {}
+            links.append(link)
+        link = rng.choice(links)
+        n += 1
+        ref = one_question(link, rng, n)
+        if ref:
+            link.open_refs.add(ref)
+        collect(link, False, time.monotonic() + 0.005)
+        if rng.random() < 0.005:
+            link.close()
+            links.remove(link)
+        if rng.random() < 0.002:
+            e.reload()
+    for link in links:
+        collect(link, True, time.monotonic() + 2 * DEADLINE + 5)
+        assert not link.open_refs, f"seed {seed}: {len(link.open_refs)} of {n} questions were not answered"
+    assert e.starts == 1 and e.is_running(), f"seed {seed}: {e.log()[-3000:]}"

@@ -119,6 +119,7 @@ class Commanded(Agent):
 
     def cli(self, *args):
         """The command line tool at the host's end of the port."""
+        self.wait_left()  # else it takes 2 s to ask for a session
         return run_tool("--socket", self.port().path, *args)
 
     def executor_pid(self):

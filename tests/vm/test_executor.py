@@ -125,9 +125,10 @@ def test_a_raw_command_runs_in_a_scope_of_its_own(commanded):
         answer = host.raw("cat /proc/self/cgroup; systemctl show -p Slice,TasksMax,ControlGroup "
                           "$(basename $(cut -d: -f3 /proc/self/cgroup)); cat /proc/self/oom_score_adj; ps -o sid= $$; echo $$")
         lines = answer["stdout"].splitlines()
+        tasks = min(4096, int(commanded.guest.sh("cat /proc/sys/kernel/threads-max")) // 4)
         group = lines[0].removeprefix("0::")
         assert group.startswith("/vmvitals.slice/vmvitals-job-") and group.endswith(".scope")
-        assert {"Slice=vmvitals.slice", "TasksMax=4096", f"ControlGroup={group}"} <= set(lines)
+        assert {"Slice=vmvitals.slice", f"TasksMax={tasks}", f"ControlGroup={group}"} <= set(lines)
         assert lines[4] == "0" and lines[5].strip() == lines[6]  # it leads a session
     wait_scopes(commanded.guest, 0)
 
@@ -139,7 +140,7 @@ def test_a_fork_bomb_ends_with_its_deadline(commanded, figures):
         answer = host.raw("bomb() { bomb | bomb & }; bomb; sleep 100003", timeout=6)
         figures["fork_bomb_answer_s"] = round(time.monotonic() - began, 2)
         assert answer["error_code"] == "TIMED_OUT"
-        assert time.monotonic() - began < 4 * 6
+        assert figures["fork_bomb_answer_s"] < 4 * 6
         assert host.ask("Ping")["success"]
         wait_scopes(guest, 0)
         # neither alive nor as zombies
