@@ -18,7 +18,7 @@ FAILURES = {"NOT_FOUND", "TIMED_OUT", "INTERNAL"}  # begun, or nothing that a re
 RETRY_WORDS = re.compile("timeout|closed|not connected|No connection")  # hosts try again on these
 
 LINE_MAX = 1 << 20
-LINE_MAX_OF = {"response": 3 << 20, "handshake": 2048, "metrics": 256 << 10}
+LINE_MAX_OF = {"response": 3 << 20, "script_completion": 3 << 20, "handshake": 2048, "metrics": 256 << 10}
 NESTING_MAX = 12
 
 

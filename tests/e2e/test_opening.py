@@ -477,6 +477,29 @@ def test_what_commands_that_wait_hold_is_bounded(start, sockets):
 
 # -- completions -----------------------------------------------------------------------------------
 
+def test_completions_that_a_host_does_not_read_are_bounded(begin, played):
+    """The executor tells those that found no room again in the next session."""
+    agent, host = begin()
+    question = {"ref": 0, "channel": f"unix-listen:{agent.socket}"}
+    idents = [f"large-{i}" for i in range(30)]
+    text = "x" * (1000 << 10)
+    for ident in idents:
+        played.forward(question, "notice", {**completion_of(ident), "stdout": text, "stderr": text}, execution_id=ident)
+    played.forward(question, "notice", completion_of("end"), execution_id="end")
+    payload = raw("true", "last")
+    host.actions["last"] = "UnsafeCommand"
+    host.send(envelope_v1(payload))
+    played.forward(played.expect("submit"), "reply", response("last"), final=True)
+    told = []
+    while "end" not in told:
+        m = host.expect("script_completion")
+        told.append(m["execution_id"])
+        if len(told) == 1:
+            with open(f"/proc/{agent.pid}/status", encoding="ascii") as f:
+                rss = int(next(line for line in f if line.startswith("VmRSS")).split()[1])
+    assert told[:-1] == idents[:len(told) - 1] and 12 < len(told) < 20 and rss < (96 << 10)
+
+
 def completions_are_delivered(start):
     """A host that acknowledges nothing has a completion when its line was written 30 s ago: all of them."""
     played = Played(start.folder / "execd.sock")
