@@ -106,6 +106,20 @@ def test_the_agents_death_leaves_it_to_the_next_one(commanded, disk):
     wait_thawed(commanded, disk)
 
 
+def test_it_is_thawed_in_time_though_the_agent_is_killed_and_stays_dead(commanded, disk):
+    with commanded.greeted() as host:
+        freeze(host, 8)
+    disk.sh(f"systemctl mask --runtime --now {agent_guest.UNIT} 2>/dev/null; systemctl kill -s KILL {agent_guest.UNIT} "
+            "2>/dev/null; ! pgrep -x vmvitalsd")
+    try:
+        disk.wait("! test -e /run/vmvitals-execd/fsfreeze", DEADLINE)
+        wait_writing(disk)
+        disk.sh("! pgrep -x vmvitalsd")  # nobody came to its help
+    finally:
+        disk.sh(f"systemctl unmask --runtime {agent_guest.UNIT}; systemctl start {agent_guest.UNIT}")
+    wait_thawed(commanded, disk)
+
+
 def test_the_executors_death_thaws(commanded, disk):
     with commanded.greeted() as host:
         freeze(host, 300)
