@@ -111,11 +111,18 @@ class Commanded(Agent):
         super().__init__(guest)
         self.key = folder / "key"  # what the guest may come to trust, too
 
-    def greeted(self):
-        """A host that has read the handshake."""
+    def greeted(self, waits=True):
+        """A host that has read the handshake. waits: for the one that tells of an executor, which may be
+        starting: when it is there at last, a session of its begins."""
         host = self.host()
         host.hello = host.greet()
+        if waits and not host.hello["policy"]["executor"] and self.has_executor():
+            host.hello = host.wait("handshake", DEADLINE)
         return host
+
+    def has_executor(self):
+        """Its socket is there, so it will come."""
+        return self.guest.sh(f"systemctl is-active {agent_guest.EXECUTOR.replace('.service', '.socket')} || :") == "active"
 
     def cli(self, *args):
         """The command line tool at the host's end of the port."""
