@@ -7,7 +7,7 @@ build_packages=(
     libevent-dev libinih-dev libjson-c-dev libmnl-dev libsystemd-dev libudev-dev nettle-dev
 )
 unit_packages=(check dbus-daemon)
-e2e_packages=(python3 python3-pytest)
+e2e_packages=(openssl python3 python3-pytest)
 # Programs that tests compare with. Unpacked, not installed: a package would start its service.
 e2e_peers=(prometheus-node-exporter)
 vm_packages=(python3 qemu-system-x86 mmdebstrap kmod lz4 cpio e2fsprogs)
