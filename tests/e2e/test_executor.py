@@ -2,6 +2,7 @@
 import os
 import time
 
+import pytest
 from executor import do, envelope_v1, raw, run
 from harness import DEADLINE, wait_for
 
@@ -174,6 +175,13 @@ def test_answers_are_kept_though_the_executor_has_gone(start, pair):
     assert host.ask("JobStatus", job="another")["error_code"] == "NOT_FOUND"
 
 
+def has_groups():
+    """Whether a job can have a control group of its own."""
+    with open("/proc/self/mounts", encoding="utf-8") as mounts:
+        return any(m.split()[2] == "cgroup2" and os.access(m.split()[1], os.W_OK) and "rw" in m.split()[3].split(",")
+                   for m in mounts)
+
+
 def test_a_dead_executor_is_told(pair):
     e, agent, host = pair()
     payload = raw("sleep 1000", host.fresh_id(), timeout=600)
@@ -186,4 +194,8 @@ def test_a_dead_executor_is_told(pair):
     assert (answer["error_code"], answer["error"]) == ("INTERNAL", "executor went away")
     # the next executor, which systemd starts at once, ends what is left of its jobs
     assert run(host, "echo again")["stdout"] == "again\n"
+    if not has_groups():
+        for pid in filter(is_alive, children):
+            os.kill(pid, 9)
+        pytest.skip("no control groups here: what a killed executor's job had started cannot be found")
     wait_for(lambda: not any(map(is_alive, children)), "nothing of the job is left")

@@ -336,8 +336,8 @@ def test_a_package_is_installed_updated_and_removed(copy):
 
     # somebody changed the settings: they are kept, and nobody is asked
     (copy.root / "etc/vmv-test.conf").write_text("mine\n")
-    copy.publish("2.0", "second\n")
-    assert copy.do("PackageUpdate", package="vmv-test")[0]["data"]["changed"] is False  # the lists are old
+    assert copy.do("PackageUpdate", package="vmv-test")[0]["data"]["changed"] is False  # there is nothing newer
+    copy.publish("2.0", "second\n")  # apt may see it at once: lists of file:// can be links to what is there
     r, out, _ = copy.do("UpdateSystemSoftware")
     assert r["exit_code"] == 0 and r["data"]["updated_count"] == 1, (r, out)
     assert r["data"]["reboot_required"] == r["data"]["requires_reboot"]
