@@ -124,7 +124,7 @@ START_TEST(the_hardware_clock_gets_utc_or_local_time)
 	expect_date(1792888200, true, "2026-10-25 02:30:00");
 	expect_date(1792891800, true, "2026-10-25 02:30:00");
 	expect_date(1792893600, true, "2026-10-25 03:00:00");
-	ck_assert_int_eq(setenv("TZ", "XXX+11:30", 1), 0);
+	ck_assert_int_eq(setenv("TZ", "AAA+11:30", 1), 0);
 	tzset();
 	expect_date(1767225600, true, "2025-12-31 12:30:00");
 }
