@@ -35,16 +35,17 @@ static void on_ports_changed(void *arg)
 {
 	struct vmv_agent *a = arg;
 
-	for (size_t i = 0; i < a->n_sessions; i++)
-		vmv_channel_poke(vmv_session_channel(a->sessions[i]));
+	for (size_t i = 0; i < a->n_talks; i++)
+		vmv_channel_poke(a->talks[i]->channel);
 }
 
 static void on_addresses_changed(void *arg)
 {
 	struct vmv_agent *a = arg;
 
-	for (size_t i = 0; i < a->n_sessions; i++)
-		vmv_session_addresses_changed(a->sessions[i]);
+	for (size_t i = 0; i < a->n_talks; i++)
+		if (a->talks[i]->ops->addresses_changed)
+			a->talks[i]->ops->addresses_changed(a->talks[i]);
 }
 
 /* -- the helper
@@ -168,10 +169,10 @@ static void on_completion(void *arg, struct json_object *message)
 	struct vmv_agent *a = arg;
 	const char *channel = vmv_json_str(message, "channel");
 
-	for (size_t i = 0; channel && i < a->n_sessions; i++)
-		if (strcmp(vmv_channel_spec(vmv_session_channel(a->sessions[i]))->name, channel) ==
-		    0)
-			vmv_session_completion(a->sessions[i], message);
+	for (size_t i = 0; channel && i < a->n_talks; i++)
+		if (a->talks[i]->ops->completion &&
+		    strcmp(vmv_channel_spec(a->talks[i]->channel)->name, channel) == 0)
+			a->talks[i]->ops->completion(a->talks[i], message);
 }
 
 static int build(struct vmv_agent *a, struct vmv_err *err)
@@ -187,7 +188,7 @@ static int build(struct vmv_agent *a, struct vmv_err *err)
 	if (!a->base || !a->collector_failed || !make_events(a))
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "cannot make an event loop");
 	vmv_os_read(&a->root, &a->os);
-	vmv_vm_id(a->config->vm_id, a->vm_id_env, &a->root, &a->os, a->vm_id);
+	vmv_vm_id(a->config->vm_id, a->environment.vm_id, &a->root, &a->os, a->vm_id);
 	vmv_agent_take_options(a);
 	if (!start_asker(a))
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
@@ -214,6 +215,7 @@ static int build(struct vmv_agent *a, struct vmv_err *err)
 		.is_frozen = vmv_agent_is_frozen,
 		.agent = a,
 		.sysfs = a->root.sys,
+		.runtime_dir = a->environment.runtime_dir,
 		.finished = vmv_agent_on_finished,
 		.changed = vmv_agent_on_changed,
 	};
@@ -221,7 +223,7 @@ static int build(struct vmv_agent *a, struct vmv_err *err)
 }
 
 int vmv_agent_new(struct vmv_agent **ret, const struct vmv_options *options,
-		  struct vmv_config *config, const char *vm_id_env, struct vmv_err *err)
+		  struct vmv_config *config, const struct vmv_agent_env *env, struct vmv_err *err)
 {
 	struct vmv_agent *a = calloc(1, sizeof(*a));
 	int r;
@@ -231,7 +233,7 @@ int vmv_agent_new(struct vmv_agent **ret, const struct vmv_options *options,
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	}
 	a->options = options;
-	a->vm_id_env = vm_id_env;
+	a->environment = *env;
 	a->config = config;
 	a->root = VMV_ROOT_NONE;
 	a->clock = &vmv_clock_system;
@@ -264,8 +266,9 @@ void vmv_agent_free(struct vmv_agent *a)
 		a->stop_ms = 1; /* no more status, no more timers */
 	vmv_rtnetlink_free(a->rtnetlink);
 	vmv_monitor_free(a->monitor);
-	while (a->n_sessions > 0)
-		vmv_session_free(a->sessions[--a->n_sessions]);
+	while (a->n_talks > 0)
+		a->n_talks--;
+	a->talks[a->n_talks]->ops->free(a->talks[a->n_talks]);
 	vmv_executor_free(a->executor);
 	vmv_keeper_free(a->keeper);
 	vmv_health_free(a->health_checks);
@@ -324,7 +327,7 @@ static void log_stop(const struct vmv_agent *a)
 static int open_channels(struct vmv_agent *a, struct vmv_err *err)
 {
 	for (size_t i = 0; i < a->config->channels.n; i++) {
-		int r = vmv_agent_add_session(a, a->config->channels.items[i], err);
+		int r = vmv_agent_add_talk(a, a->config->channels.items[i], err);
 
 		if (r < 0)
 			return r;

@@ -9,10 +9,16 @@ struct vmv_config;
 struct vmv_err;
 struct vmv_options;
 
-/* Takes config; borrows options and vm_id_env (may be NULL) for the agent's life. Returns 0 and a
+/* What comes with the environment; each may be NULL. */
+struct vmv_agent_env {
+	const char *vm_id;	 /* INFINIBAY_VM_ID */
+	const char *runtime_dir; /* RUNTIME_DIRECTORY: a folder of the service manager's making */
+};
+
+/* Takes config; borrows options and what env points to for the agent's life. Returns 0 and a
  * new agent, or negative errno with err set, and then config is freed. */
 int vmv_agent_new(struct vmv_agent **ret, const struct vmv_options *options,
-		  struct vmv_config *config, const char *vm_id_env, struct vmv_err *err);
+		  struct vmv_config *config, const struct vmv_agent_env *env, struct vmv_err *err);
 void vmv_agent_free(struct vmv_agent *a);
 
 /* Serves its channels until SIGTERM or SIGINT, or until the last channel is over for good. Returns

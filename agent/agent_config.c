@@ -28,37 +28,42 @@ void vmv_agent_take_options(struct vmv_agent *a)
 	a->env.config = a->config;
 }
 
-int vmv_agent_add_session(struct vmv_agent *a, const char *text, struct vmv_err *err)
+int vmv_agent_add_talk(struct vmv_agent *a, const char *text, struct vmv_err *err)
 {
 	struct vmv_spec spec;
 	int r = vmv_spec_parse(text, &spec, err);
 
 	if (r == 0)
-		r = vmv_session_new(&a->sessions[a->n_sessions], &a->env, &spec, err);
+		r = vmv_talk_new(&a->talks[a->n_talks], &a->env, &spec, err);
 	if (r == 0)
-		a->n_sessions++;
+		a->n_talks++;
 	return r;
 }
 
-static bool list_has(const struct vmv_list *l, const char *name)
+/* The same channel, spoken on in the same language. */
+static bool is_same(const struct vmv_spec *a, const struct vmv_spec *b)
+{
+	return a->dialect == b->dialect && strcmp(a->name, b->name) == 0;
+}
+
+static bool list_has(const struct vmv_list *l, const struct vmv_spec *wanted)
 {
 	struct vmv_spec spec;
 
 	for (size_t i = 0; i < l->n; i++)
-		if (vmv_spec_parse(l->items[i], &spec, NULL) == 0 && strcmp(spec.name, name) == 0)
+		if (vmv_spec_parse(l->items[i], &spec, NULL) == 0 && is_same(&spec, wanted))
 			return true;
 	return false;
 }
 
-static bool has_session(const struct vmv_agent *a, const char *text)
+static bool has_talk(const struct vmv_agent *a, const char *text)
 {
 	struct vmv_spec spec;
 
 	if (vmv_spec_parse(text, &spec, NULL) < 0)
 		return true;
-	for (size_t i = 0; i < a->n_sessions; i++)
-		if (strcmp(vmv_channel_spec(vmv_session_channel(a->sessions[i]))->name,
-			   spec.name) == 0)
+	for (size_t i = 0; i < a->n_talks; i++)
+		if (is_same(vmv_channel_spec(a->talks[i]->channel), &spec))
 			return true;
 	return false;
 }
@@ -66,26 +71,26 @@ static bool has_session(const struct vmv_agent *a, const char *text)
 /* Channels that stay are left alone; their hosts notice nothing. */
 static void follow_channels(struct vmv_agent *a)
 {
-	struct vmv_session *gone[VMV_CHANNELS_MAX];
+	struct vmv_talk *gone[VMV_CHANNELS_MAX];
 	size_t kept = 0, n_gone = 0;
 
-	for (size_t i = 0; i < a->n_sessions; i++) {
-		struct vmv_session *s = a->sessions[i];
+	for (size_t i = 0; i < a->n_talks; i++) {
+		struct vmv_talk *t = a->talks[i];
 
-		if (list_has(&a->config->channels, vmv_channel_spec(vmv_session_channel(s))->name))
-			a->sessions[kept++] = s;
+		if (list_has(&a->config->channels, vmv_channel_spec(t->channel)))
+			a->talks[kept++] = t;
 		else
-			gone[n_gone++] = s;
+			gone[n_gone++] = t;
 	}
-	a->n_sessions = kept; /* freeing one calls back here: it must not be found any more */
+	a->n_talks = kept; /* freeing one calls back here: it must not be found any more */
 	while (n_gone > 0)
-		vmv_session_free(gone[--n_gone]);
+		n_gone--;
+	gone[n_gone]->ops->free(gone[n_gone]);
 	for (size_t i = 0; i < a->config->channels.n; i++) {
 		struct vmv_err err;
 
-		if (a->n_sessions < VMV_CHANNELS_MAX &&
-		    !has_session(a, a->config->channels.items[i]) &&
-		    vmv_agent_add_session(a, a->config->channels.items[i], &err) < 0)
+		if (a->n_talks < VMV_CHANNELS_MAX && !has_talk(a, a->config->channels.items[i]) &&
+		    vmv_agent_add_talk(a, a->config->channels.items[i], &err) < 0)
 			vmv_log(VMV_LOG_ERROR, SUBSYS, "%s: %s", a->config->channels.items[i],
 				err.msg);
 	}
@@ -149,8 +154,8 @@ void vmv_agent_reload(struct vmv_agent *a)
 	(void)vmv_executor_set_path(a->executor, fresh->executor);
 	(void)vmv_log_set_levels(fresh->log_level, NULL);
 	follow_channels(a);
-	for (size_t i = 0; i < a->n_sessions; i++)
-		vmv_session_reconfigure(a->sessions[i]);
+	for (size_t i = 0; i < a->n_talks; i++)
+		a->talks[i]->ops->reconfigure(a->talks[i]);
 	vmv_config_free(old);
 	log_reload(changes, NULL);
 	vmv_notify_ready(a->status);

@@ -18,8 +18,8 @@ size_t vmv_agent_count_attached(const struct vmv_agent *a)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < a->n_sessions; i++)
-		n += vmv_session_stats(a->sessions[i]).is_attached;
+	for (size_t i = 0; i < a->n_talks; i++)
+		n += a->talks[i]->ops->stats(a->talks[i]).is_attached;
 	return n;
 }
 
@@ -32,7 +32,7 @@ void vmv_agent_tell_status(struct vmv_agent *a)
 	for (size_t i = 0; i < a->n_collectors; i++)
 		failed += a->collector_failed[i];
 	n = snprintf(text, sizeof(text), "%zu of %zu channels have a host",
-		     vmv_agent_count_attached(a), a->n_sessions);
+		     vmv_agent_count_attached(a), a->n_talks);
 	if (failed > 0)
 		(void)snprintf(text + n, sizeof(text) - (size_t)n, "; %zu collectors fail", failed);
 	if (strcmp(text, a->status) == 0)

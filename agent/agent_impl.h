@@ -26,7 +26,7 @@ struct vmv_usage;
 
 struct vmv_agent {
 	const struct vmv_options *options;
-	const char *vm_id_env;
+	struct vmv_agent_env environment;
 	struct vmv_config *config;
 	struct vmv_root root;
 	struct event_base *base;
@@ -41,8 +41,8 @@ struct vmv_agent {
 	struct vmv_os_sample os;
 	char vm_id[VMV_VM_ID_SIZE];
 	struct vmv_session_env env;
-	struct vmv_session *sessions[VMV_CHANNELS_MAX];
-	size_t n_sessions;
+	struct vmv_talk *talks[VMV_CHANNELS_MAX];
+	size_t n_talks;
 	struct vmv_monitor *monitor;
 	struct vmv_rtnetlink *rtnetlink;
 
@@ -94,7 +94,7 @@ void vmv_agent_on_done(evutil_socket_t fd, short what, void *arg);
 
 /* agent_config.c: the configuration, at the start and when it is read again. */
 void vmv_agent_take_options(struct vmv_agent *a);
-int vmv_agent_add_session(struct vmv_agent *a, const char *text, struct vmv_err *err);
+int vmv_agent_add_talk(struct vmv_agent *a, const char *text, struct vmv_err *err);
 void vmv_agent_reload(struct vmv_agent *a);
 
 #endif

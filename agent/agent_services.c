@@ -48,7 +48,7 @@ void vmv_agent_state(void *agent, struct vmv_state *ret)
 	vmv_agent_freeze_state(a, &freeze);
 	ret->is_frozen = freeze.is_frozen;
 	ret->thaw_in_ms = freeze.thaw_in_ms;
-	vmv_state_collect(a->sessions, a->n_sessions, ret);
+	vmv_state_collect(a->talks, a->n_talks, ret);
 }
 
 static uint32_t service_packages_age_ms(void *agent)
@@ -78,8 +78,8 @@ static unsigned service_jobs(void *agent)
 	struct vmv_agent *a = agent;
 	unsigned n = 0;
 
-	for (size_t i = 0; i < a->n_sessions; i++)
-		n += vmv_session_in_flight(a->sessions[i]);
+	for (size_t i = 0; i < a->n_talks; i++)
+		n += a->talks[i]->ops->in_flight(a->talks[i]);
 	return n;
 }
 

@@ -10,15 +10,15 @@ static size_t flush_all(struct vmv_agent *a)
 {
 	size_t left = 0;
 
-	for (size_t i = 0; i < a->n_sessions; i++)
-		left += vmv_channel_flush(vmv_session_channel(a->sessions[i]));
+	for (size_t i = 0; i < a->n_talks; i++)
+		left += vmv_channel_flush(a->talks[i]->channel);
 	return left;
 }
 
 static bool is_busy(const struct vmv_agent *a)
 {
-	for (size_t i = 0; i < a->n_sessions; i++)
-		if (vmv_session_is_busy(a->sessions[i]))
+	for (size_t i = 0; i < a->n_talks; i++)
+		if (a->talks[i]->ops->is_busy(a->talks[i]))
 			return true;
 	return false;
 }
@@ -36,8 +36,8 @@ static void stop_step(struct vmv_agent *a)
 	}
 	if (!a->is_interrupted) {
 		a->is_interrupted = true;
-		for (size_t i = 0; i < a->n_sessions; i++)
-			vmv_session_interrupt(a->sessions[i]);
+		for (size_t i = 0; i < a->n_talks; i++)
+			a->talks[i]->ops->interrupt(a->talks[i]);
 		a->stop_ms = vmv_agent_now_ms(a) - grace; /* from here on the flush is timed */
 		elapsed = grace;
 	}
@@ -62,8 +62,8 @@ void vmv_agent_stop(struct vmv_agent *a)
 	}
 	a->stop_ms = vmv_agent_now_ms(a);
 	vmv_notify_stopping();
-	for (size_t i = 0; i < a->n_sessions; i++)
-		vmv_session_stop_intake(a->sessions[i]);
+	for (size_t i = 0; i < a->n_talks; i++)
+		a->talks[i]->ops->stop_intake(a->talks[i]);
 	stop_step(a);
 }
 
@@ -82,6 +82,6 @@ void vmv_agent_on_done(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (a->n_sessions <= 1)
+	if (a->n_talks <= 1)
 		vmv_agent_stop(a);
 }

@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "exec/link.h"
+#include "proto/json_copy.h"
 #include "proto/json_read.h"
 #include "proto/json_write.h"
 
@@ -11,6 +12,7 @@
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define SUBSYS "executor"
 
@@ -311,6 +313,32 @@ int64_t vmv_executor_job(struct vmv_executor *x, const char *op, const char *job
 	vmv_jw_str(&w, "op", op);
 	vmv_jw_str(&w, "job", job);
 	return ask(x, q, &w);
+}
+
+int64_t vmv_executor_qga(struct vmv_executor *x, const char *channel, const char *command,
+			 struct json_object *arguments, size_t len, vmv_executor_cb *cb, void *arg)
+{
+	struct question *q;
+	struct vmv_jw w;
+	int r = get_ready(x, len);
+
+	if (r < 0)
+		return r;
+	q = question_new(cb, arg);
+	if (!q)
+		return -ENOMEM;
+	begin(x, &w, "qga");
+	vmv_jw_str(&w, "channel", channel);
+	vmv_jw_str(&w, "command", command);
+	vmv_jw_copy(&w, "arguments", arguments);
+	return ask(x, q, &w);
+}
+
+bool vmv_executor_is_there(const struct vmv_executor *x)
+{
+	struct stat st;
+
+	return *x->path && stat(x->path, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
 /* -- telling ------------------------------------------------------------------------------------

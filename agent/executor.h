@@ -52,6 +52,15 @@ int64_t vmv_executor_verify(struct vmv_executor *x, const char *channel, const c
 int64_t vmv_executor_job(struct vmv_executor *x, const char *op, const char *job,
 			 vmv_executor_cb *cb, void *arg);
 
+/* A command of the QEMU guest agent; arguments NULL: none. len: bytes that it came in. The answer
+ * is a result whose data is the value to return; PROTOCOL.md 6.9. */
+struct json_object;
+int64_t vmv_executor_qga(struct vmv_executor *x, const char *channel, const char *command,
+			 struct json_object *arguments, size_t len, vmv_executor_cb *cb, void *arg);
+
+/* Whether its socket is there; whoever listens starts it. */
+bool vmv_executor_is_there(const struct vmv_executor *x);
+
 /* Scripts have no answer: what becomes of them are completions. Returns 0 or negative errno. */
 int vmv_executor_submit_scripts(struct vmv_executor *x, const char *channel, const char *session,
 				const char *line, size_t len);

@@ -10,6 +10,7 @@ agent_libagent_a_SOURCES = \
 	agent/keeper.c agent/keeper.h \
 	agent/options.c agent/options.h \
 	agent/poll.c agent/poll.h \
+	agent/qga.c agent/qga.h \
 	agent/self.c agent/self.h \
 	agent/session.c agent/session.h agent/session_impl.h \
 	agent/session_base.c \
@@ -18,7 +19,8 @@ agent_libagent_a_SOURCES = \
 	agent/session_executor.c \
 	agent/session_messages.c \
 	agent/session_metrics.c \
-	agent/state.c agent/state.h
+	agent/state.c agent/state.h \
+	agent/talk.c agent/talk.h
 agent_libagent_a_CPPFLAGS = $(AM_CPPFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' \
 	-DVMV_HELPER_PATH='"$(pkglibexecdir)/vmvitals-helper"' \
 	$(EVENT_CFLAGS) $(JSONC_CFLAGS)

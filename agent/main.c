@@ -52,6 +52,10 @@ static int serve(const struct vmv_options *o, struct vmv_config *config)
 {
 	const struct sigaction ignore = { .sa_handler = SIG_IGN };
 	const struct sigaction usual = { .sa_handler = SIG_DFL };
+	const struct vmv_agent_env env = {
+		.vm_id = secure_getenv("INFINIBAY_VM_ID"),
+		.runtime_dir = secure_getenv("RUNTIME_DIRECTORY"),
+	};
 	struct vmv_agent *agent;
 	struct vmv_err err = { 0 };
 	int r;
@@ -61,7 +65,7 @@ static int serve(const struct vmv_options *o, struct vmv_config *config)
 	(void)sigaction(SIGPIPE, &ignore, NULL); /* a write to a peer that left says EPIPE */
 	(void)sigaction(SIGCHLD, &usual,
 			NULL); /* ignored, children could not be told from others */
-	r = vmv_agent_new(&agent, o, config, secure_getenv("INFINIBAY_VM_ID"), &err);
+	r = vmv_agent_new(&agent, o, config, &env, &err);
 	if (r == 0) {
 		r = o->mode == VMV_MODE_ONCE ? vmv_agent_once(agent, stdout, &err)
 					     : vmv_agent_run(agent, &err);

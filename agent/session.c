@@ -57,15 +57,7 @@ void vmv_session_hello(void *session, struct vmv_hello *ret)
 static void log_port(struct vmv_session *s, bool is_loud, const char *message_id, const char *event,
 		     const char *text)
 {
-	const struct vmv_log_field fields[] = {
-		{ "VMVITALS_EVENT", event },
-		{ "VMVITALS_CHANNEL", vmv_session_name(s) },
-		{ "VMVITALS_SESSION", s->id },
-		{ NULL, NULL },
-	};
-
-	vmv_log_entry(is_loud ? VMV_LOG_INFO : VMV_LOG_DEBUG, VMV_SESSION_SUBSYS, message_id,
-		      fields, "%s: %s, session %s", vmv_session_name(s), text, s->id);
+	vmv_talk_log_port(&s->talk, is_loud, s->id, message_id, event, text);
 }
 
 static void greet(struct vmv_session *s)
@@ -80,7 +72,7 @@ static void greet(struct vmv_session *s)
 	vmv_jw_init(&w, VMV_HANDSHAKE_MAX);
 	r = vmv_hello_write(&w, stamp, &hello);
 	if (r == 0)
-		r = vmv_channel_begin(s->channel, w.buf.data, w.buf.len);
+		r = vmv_channel_begin(s->talk.channel, w.buf.data, w.buf.len);
 	vmv_jw_free(&w);
 	if (r < 0)
 		vmv_log(VMV_LOG_ERROR, VMV_SESSION_SUBSYS, "%s: no handshake: %s",
@@ -121,7 +113,7 @@ void vmv_session_begin(struct vmv_session *s, const char *id)
 	s->is_vmvitals = false;
 	s->unvouched = VMV_BUCKET(VMV_UNVOUCHED_BURST, VMV_UNVOUCHED_MS);
 	s->unvouched.filled_ms = vmv_session_now_ms(s);
-	vmv_session_reconfigure(s);
+	vmv_session_reconfigure(&s->talk);
 	s->stats.since_ms = vmv_session_now_ms(s);
 	s->metrics_ms = s->metrics_due_ms = 0;
 	s->metrics_failed = false;
@@ -177,7 +169,7 @@ static void on_detached(void *arg, enum vmv_detach why)
 	tell_renewed(s); /* too late, but the question has an end */
 	/* lines left over stay in the framer: they may be the next host's */
 	(void)event_del(s->more);
-	vmv_channel_pause(s->channel, false);
+	vmv_channel_pause(s->talk.channel, false);
 }
 
 static void on_expired(void *arg)
@@ -186,7 +178,7 @@ static void on_expired(void *arg)
 
 	vmv_framer_reset(&s->framer);
 	(void)event_del(s->more);
-	vmv_channel_pause(s->channel, false);
+	vmv_channel_pause(s->talk.channel, false);
 	s->epoch++;
 }
 
@@ -195,13 +187,13 @@ static void leave_behind(struct vmv_session *s, const char *why)
 {
 	end(s, why);
 	s->epoch++;
-	vmv_channel_drop(s->channel);
+	vmv_channel_drop(s->talk.channel);
 }
 
 static bool may_restart(const struct vmv_session *s)
 {
 	return s->late.is_there && s->is_attached && !s->is_deaf && !s->requests &&
-	       vmv_outq_bytes(vmv_channel_queue(s->channel)) == 0;
+	       vmv_outq_bytes(vmv_channel_queue(s->talk.channel)) == 0;
 }
 
 /* Later, since whoever finds that it may be so is in the middle of something. */
@@ -231,7 +223,7 @@ static void on_restart(evutil_socket_t fd, short what, void *arg)
  * answers with it that wait behind the greeting. */
 static bool is_untold(const struct vmv_session *s)
 {
-	const struct vmv_outq *q = vmv_channel_queue(s->channel);
+	const struct vmv_outq *q = vmv_channel_queue(s->talk.channel);
 
 	return q->is_greeting || q->sent == 0;
 }
@@ -256,7 +248,7 @@ static void on_greeting_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	vmv_channel_release(s->channel);
+	vmv_channel_release(s->talk.channel);
 }
 
 /* -- input
@@ -303,7 +295,7 @@ static void take_lines(struct vmv_session *s)
 		budget--;
 	}
 	note_oversize(s);
-	vmv_channel_pause(s->channel, budget == 0);
+	vmv_channel_pause(s->talk.channel, budget == 0);
 	if (budget == 0)
 		vmv_session_timer(s->more, 0);
 }
@@ -326,7 +318,7 @@ static void on_data(void *arg, const char *data, size_t len)
 			vmv_session_name(s));
 	/* lines wait for the session to begin, and none of them may be dropped for want of room */
 	if (s->is_opening && vmv_framer_held(&s->framer) > VMV_READ_BUDGET)
-		vmv_channel_pause(s->channel, true);
+		vmv_channel_pause(s->talk.channel, true);
 	take_lines(s); /* nothing while no host is attached */
 }
 
@@ -355,25 +347,7 @@ static void on_report(void *arg, enum vmv_channel_report what, const struct vmv_
 {
 	struct vmv_session *s = arg;
 
-	switch (what) {
-	case VMV_REPORT_OPENED:
-		vmv_log(VMV_LOG_INFO, VMV_SESSION_SUBSYS, "%s: open", vmv_session_name(s));
-		return;
-	case VMV_REPORT_WAITING:
-		vmv_log(err->sys == ENOENT ? VMV_LOG_INFO : VMV_LOG_WARNING, VMV_SESSION_SUBSYS,
-			"%s: %s; waiting for it", vmv_session_name(s), err->msg);
-		return;
-	case VMV_REPORT_UNPLUGGED:
-		log_port(s, true, VMV_MSG_PORT_UNPLUGGED, "port_unplugged", "port unplugged");
-		return;
-	case VMV_REPORT_REFUSED:
-		vmv_log(VMV_LOG_NOTICE, VMV_SESSION_SUBSYS, "%s: turned a peer away: %s",
-			vmv_session_name(s), err->msg);
-		return;
-	case VMV_REPORT_STUCK:
-		log_port(s, true, VMV_MSG_PORT_STUCK, "port_stuck", "the host does not read");
-		return;
-	}
+	vmv_talk_report(&s->talk, s->id, what, err);
 }
 
 static const struct vmv_channel_ops channel_ops = {
@@ -420,7 +394,75 @@ static bool make_events(struct vmv_session *s)
 	       s->poll;
 }
 
-int vmv_session_new(struct vmv_session **ret, const struct vmv_session_env *env,
+static void session_free(struct vmv_talk *t)
+{
+	struct vmv_session *s = vmv_session_of(t);
+	struct event **events[] = { &s->more,	 &s->restart,  &s->greeting,
+				    &s->metrics, &s->complain, &s->delivered };
+
+	vmv_channel_free(s->talk.channel);
+	vmv_executor_forget(s->env->executor, s);
+	vmv_keeper_forget(s->env->keeper, s);
+	vmv_session_drop_requests(s);
+	vmv_session_drop_waiting(s);
+	for (size_t i = 0; i < VMV_COUNTOF(events); i++)
+		if (*events[i])
+			event_free(*events[i]);
+	vmv_poll_free(s->poll);
+	free(s->streamed);
+	vmv_framer_free(&s->framer);
+	free(s);
+}
+
+/* What a reload may have changed, and the handshake tells. */
+void vmv_session_reconfigure(struct vmv_talk *t)
+{
+	struct vmv_session *s = vmv_session_of(t);
+	const struct vmv_config *c = s->env->config;
+
+	vmv_framer_set_max(&s->framer, c->line_in_mib * VMV_MIB);
+	vmv_channel_set_queue_high(s->talk.channel, c->queue_high_mib * VMV_MIB);
+	vmv_session_metrics_by(s, vmv_session_now_ms(s) + c->interval_s * 1000);
+}
+
+static void session_stop_intake(struct vmv_talk *t)
+{
+	struct vmv_session *s = vmv_session_of(t);
+
+	s->is_deaf = true;
+	(void)event_del(s->more);
+	(void)event_del(s->metrics);
+}
+
+static bool session_is_busy(struct vmv_talk *t)
+{
+	return vmv_session_is_busy(vmv_session_of(t));
+}
+
+static struct vmv_talk_stats session_stats(struct vmv_talk *t)
+{
+	const struct vmv_session *s = vmv_session_of(t);
+	struct vmv_talk_stats st = s->stats;
+
+	st.is_attached = s->is_attached;
+	st.id = s->is_attached ? s->id : "";
+	return st;
+}
+
+static const struct vmv_talk_ops talk_ops = {
+	.free = session_free,
+	.addresses_changed = vmv_session_addresses_changed,
+	.reconfigure = vmv_session_reconfigure,
+	.is_busy = session_is_busy,
+	.stop_intake = session_stop_intake,
+	.interrupt = vmv_session_interrupt,
+	.in_flight = vmv_session_in_flight,
+	.jobs = vmv_session_jobs,
+	.stats = session_stats,
+	.completion = vmv_session_completion,
+};
+
+int vmv_session_new(struct vmv_talk **ret, const struct vmv_session_env *env,
 		    const struct vmv_spec *spec, struct vmv_err *err)
 {
 	struct vmv_session *s = calloc(1, sizeof(*s));
@@ -439,6 +481,7 @@ int vmv_session_new(struct vmv_session **ret, const struct vmv_session_env *env,
 
 	if (!s)
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
+	s->talk.ops = &talk_ops;
 	s->env = env;
 	s->notices = VMV_BUCKET(rate, 60000 / rate);
 	s->notices.filled_ms = vmv_session_now_ms(s);
@@ -446,64 +489,14 @@ int vmv_session_new(struct vmv_session **ret, const struct vmv_session_env *env,
 	s->entries.filled_ms = vmv_session_now_ms(s);
 	vmv_framer_init(&s->framer, c->line_in_mib * VMV_MIB);
 	if (!make_events(s)) {
-		vmv_session_free(s);
+		session_free(&s->talk);
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	}
-	r = vmv_channel_new(&s->channel, &params, spec, err);
+	r = vmv_channel_new(&s->talk.channel, &params, spec, err);
 	if (r < 0) {
-		vmv_session_free(s);
+		session_free(&s->talk);
 		return r;
 	}
-	*ret = s;
+	*ret = &s->talk;
 	return 0;
-}
-
-void vmv_session_free(struct vmv_session *s)
-{
-	struct event **events[] = { &s->more,	 &s->restart,  &s->greeting,
-				    &s->metrics, &s->complain, &s->delivered };
-
-	vmv_channel_free(s->channel);
-	vmv_executor_forget(s->env->executor, s);
-	vmv_keeper_forget(s->env->keeper, s);
-	vmv_session_drop_requests(s);
-	vmv_session_drop_waiting(s);
-	for (size_t i = 0; i < VMV_COUNTOF(events); i++)
-		if (*events[i])
-			event_free(*events[i]);
-	vmv_poll_free(s->poll);
-	free(s->streamed);
-	vmv_framer_free(&s->framer);
-	free(s);
-}
-
-/* What a reload may have changed, and the handshake tells. */
-void vmv_session_reconfigure(struct vmv_session *s)
-{
-	const struct vmv_config *c = s->env->config;
-
-	vmv_framer_set_max(&s->framer, c->line_in_mib * VMV_MIB);
-	vmv_channel_set_queue_high(s->channel, c->queue_high_mib * VMV_MIB);
-	vmv_session_metrics_by(s, vmv_session_now_ms(s) + c->interval_s * 1000);
-}
-
-struct vmv_channel *vmv_session_channel(const struct vmv_session *s)
-{
-	return s->channel;
-}
-
-void vmv_session_stop_intake(struct vmv_session *s)
-{
-	s->is_deaf = true;
-	(void)event_del(s->more);
-	(void)event_del(s->metrics);
-}
-
-struct vmv_session_stats vmv_session_stats(const struct vmv_session *s)
-{
-	struct vmv_session_stats st = s->stats;
-
-	st.is_attached = s->is_attached;
-	st.id = s->is_attached ? s->id : "";
-	return st;
 }

@@ -21,7 +21,7 @@ void vmv_session_timer(struct event *timer, uint64_t ms)
 
 const char *vmv_session_name(const struct vmv_session *s)
 {
-	return vmv_channel_spec(s->channel)->name;
+	return vmv_channel_spec(s->talk.channel)->name;
 }
 
 void vmv_session_stamp(const struct vmv_session *s, char stamp[VMV_STAMP_SIZE])
@@ -35,7 +35,7 @@ int vmv_session_send(struct vmv_session *s, enum vmv_class class, struct vmv_jw 
 	int r = vmv_jw_finish(w);
 
 	if (r == 0)
-		r = vmv_channel_send(s->channel, class, 0, w->buf.data, w->buf.len);
+		r = vmv_channel_send(s->talk.channel, class, 0, w->buf.data, w->buf.len);
 	if (r < 0 && r != -ENOTCONN)
 		vmv_log(VMV_LOG_ERROR, VMV_SESSION_SUBSYS, "%s: a message is lost: %s",
 			vmv_session_name(s), strerror(-r));

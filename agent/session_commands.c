@@ -133,7 +133,7 @@ void vmv_session_pass_answer(struct vmv_session *s, struct vmv_request *req, con
 	if (req->epoch != s->epoch)
 		s->stats.late++;
 	else if (line)
-		(void)vmv_channel_send(s->channel, VMV_CLASS_REPLY, 0, line, len);
+		(void)vmv_channel_send(s->talk.channel, VMV_CLASS_REPLY, 0, line, len);
 	json_object_put(req->message);
 	free(req);
 }
@@ -168,7 +168,7 @@ static struct vmv_request *new_request(struct vmv_session *s, struct json_object
 /* Output that a host neither reads nor acknowledges counts for those that make more of it. */
 static bool is_overloaded(const struct vmv_session *s, const struct vmv_command *c)
 {
-	const struct vmv_outq *q = vmv_channel_queue(s->channel);
+	const struct vmv_outq *q = vmv_channel_queue(s->talk.channel);
 	const size_t high = s->env->config->queue_high_mib * VMV_MIB;
 
 	if (vmv_outq_reply_bytes(q) > high)
@@ -348,13 +348,14 @@ void vmv_session_drop_submitted(struct vmv_session *s)
 	}
 }
 
-unsigned vmv_session_in_flight(const struct vmv_session *s)
+unsigned vmv_session_in_flight(struct vmv_talk *t)
 {
-	return s->in_flight;
+	return vmv_session_of(t)->in_flight;
 }
 
-size_t vmv_session_jobs(const struct vmv_session *s, struct vmv_state_job *ret, size_t max)
+size_t vmv_session_jobs(struct vmv_talk *t, struct vmv_state_job *ret, size_t max)
 {
+	const struct vmv_session *s = vmv_session_of(t);
 	size_t n = 0;
 
 	for (const struct vmv_request *r = s->requests; r && n < max; r = r->next)
@@ -363,8 +364,9 @@ size_t vmv_session_jobs(const struct vmv_session *s, struct vmv_state_job *ret, 
 	return n;
 }
 
-void vmv_session_interrupt(struct vmv_session *s)
+void vmv_session_interrupt(struct vmv_talk *t)
 {
+	struct vmv_session *s = vmv_session_of(t);
 	static const struct vmv_err err = { VMV_E_IO, 0, "interrupted: the agent stops" };
 
 	for (struct vmv_request *r; (r = s->requests);) {

@@ -184,7 +184,7 @@ static void note_streamed(struct vmv_session *s, uint64_t ref, size_t bytes)
 /* A line of output, into the queue; what cannot get there does not wait there. */
 static void pass_output(struct vmv_session *s, uint64_t ref, const char *line, size_t len)
 {
-	if (vmv_channel_send(s->channel, VMV_CLASS_STREAM, 0, line, len) == 0)
+	if (vmv_channel_send(s->talk.channel, VMV_CLASS_STREAM, 0, line, len) == 0)
 		note_streamed(s, ref, len + 1);
 	else
 		vmv_executor_taken(s->env->executor, ref, len + 1);
@@ -192,7 +192,7 @@ static void pass_output(struct vmv_session *s, uint64_t ref, const char *line, s
 
 static void take_streamed(struct vmv_session *s)
 {
-	size_t queued = vmv_outq_class_bytes(vmv_channel_queue(s->channel), VMV_CLASS_STREAM);
+	size_t queued = vmv_outq_class_bytes(vmv_channel_queue(s->talk.channel), VMV_CLASS_STREAM);
 	size_t known_bytes = 0, gone, done = 0;
 
 	for (size_t i = 0; i < s->n_streamed; i++)
@@ -227,7 +227,7 @@ static void pass_answer(struct vmv_session *s, struct vmv_request *req, uint64_t
 {
 	bool waits = is_streaming(s, ref) && req->epoch == s->epoch;
 
-	if (waits && vmv_channel_send(s->channel, VMV_CLASS_STREAM, 0, line, len) == 0) {
+	if (waits && vmv_channel_send(s->talk.channel, VMV_CLASS_STREAM, 0, line, len) == 0) {
 		note_streamed(s, ref, len + 1);
 		vmv_session_pass_answer(s, req, NULL, 0);
 	} else {
@@ -428,7 +428,7 @@ int vmv_session_jobs_of(struct vmv_request *req, const char *op, const char *job
 /* Told again by the executor in the next session, where it is not told to be delivered. */
 static bool has_room(const struct vmv_session *s, size_t len)
 {
-	size_t queued = vmv_outq_class_bytes(vmv_channel_queue(s->channel), VMV_CLASS_NOTICE);
+	size_t queued = vmv_outq_class_bytes(vmv_channel_queue(s->talk.channel), VMV_CLASS_NOTICE);
 
 	return queued == 0 || queued + len <= VMV_NOTICES_QUEUED;
 }
@@ -451,14 +451,15 @@ static void note_completion(struct vmv_session *s, const char *id)
 	s->n_completions++;
 }
 
-void vmv_session_completion(struct vmv_session *s, struct json_object *m)
+void vmv_session_completion(struct vmv_talk *t, struct json_object *m)
 {
+	struct vmv_session *s = vmv_session_of(t);
 	const char *id = vmv_json_str(m, "execution_id");
 	size_t len = 0;
 	const char *line = wire_line(m, &len);
 
 	if (id && line && s->is_attached && has_room(s, len) &&
-	    vmv_channel_send(s->channel, VMV_CLASS_NOTICE, 0, line, len) == 0)
+	    vmv_channel_send(s->talk.channel, VMV_CLASS_NOTICE, 0, line, len) == 0)
 		note_completion(s, id);
 }
 
@@ -519,7 +520,7 @@ void vmv_session_on_written(void *arg)
 		take_streamed(s);
 	vmv_session_restart_soon(s);
 	if (!s->completions ||
-	    vmv_outq_class_bytes(vmv_channel_queue(s->channel), VMV_CLASS_NOTICE) > 0)
+	    vmv_outq_class_bytes(vmv_channel_queue(s->talk.channel), VMV_CLASS_NOTICE) > 0)
 		return;
 	for (struct vmv_completion *c = s->completions; c; c = c->next) {
 		if (c->written_ms)

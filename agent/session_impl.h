@@ -17,6 +17,13 @@ struct json_object;
 struct vmv_jw;
 struct vmv_poll;
 struct vmv_request;
+struct vmv_state_job;
+
+/* The session that a talk is. */
+static inline struct vmv_session *vmv_session_of(struct vmv_talk *t)
+{
+	return (struct vmv_session *)t;
+}
 
 #define VMV_SESSION_SUBSYS "session"
 
@@ -43,10 +50,10 @@ struct vmv_completion;
 struct vmv_waiting;
 
 struct vmv_session {
+	struct vmv_talk talk;
 	const struct vmv_session_env *env;
-	struct vmv_channel *channel;
 	struct vmv_framer framer;
-	struct vmv_session_stats stats;
+	struct vmv_talk_stats stats;
 	char id[VMV_UUID_SIZE];
 	bool is_attached;
 	bool is_deaf;	  /* shutting down */
@@ -101,6 +108,7 @@ const char *vmv_session_name(const struct vmv_session *s); /* its channel's */
 int vmv_session_send(struct vmv_session *s, enum vmv_class class, struct vmv_jw *w);
 
 /* session_metrics.c: the rhythm of metrics messages */
+void vmv_session_addresses_changed(struct vmv_talk *t);
 void vmv_session_ask_metrics(struct vmv_session *s);
 void vmv_session_metrics_by(struct vmv_session *s, uint64_t due_ms); /* not later than due_ms */
 void vmv_session_on_metrics_timer(evutil_socket_t fd, short what, void *arg);
@@ -114,6 +122,8 @@ void vmv_session_dispatch(struct vmv_session *s, struct json_object *message);
 
 /* session.c */
 void vmv_session_begin(struct vmv_session *s, const char *id); /* NULL: of our own */
+void vmv_session_reconfigure(struct vmv_talk *t);
+bool vmv_session_is_busy(const struct vmv_session *s);
 
 /* Where the executor came late, the session begins anew with it as soon as nothing is unanswered
  * or unsent. To be called whenever that may be so. */
@@ -124,7 +134,7 @@ const char *const *vmv_session_capabilities(struct vmv_session *s);
 bool vmv_session_can_run_scripts(const struct vmv_session *s);
 void vmv_session_open_executor(struct vmv_session *s);
 void vmv_session_close_executor(struct vmv_session *s);
-void vmv_session_completion(struct vmv_session *s, struct json_object *m);
+void vmv_session_completion(struct vmv_talk *t, struct json_object *m);
 void vmv_session_acknowledge_scripts(struct vmv_session *s, struct json_object *ids);
 void vmv_session_on_written(void *arg);
 void vmv_session_on_delivered(evutil_socket_t fd, short what, void *arg);
@@ -154,6 +164,9 @@ void vmv_session_pass_answer(struct vmv_session *s, struct vmv_request *req, con
 /* session_commands.c: a message that is a command, or of a type nobody knows */
 void vmv_session_command(struct vmv_session *s, struct json_object *message, bool is_signed);
 void vmv_session_drop_requests(struct vmv_session *s);
+unsigned vmv_session_in_flight(struct vmv_talk *t);
+size_t vmv_session_jobs(struct vmv_talk *t, struct vmv_state_job *ret, size_t max);
+void vmv_session_interrupt(struct vmv_talk *t);
 void vmv_session_drop_submitted(struct vmv_session *s); /* the executor will not answer them */
 
 #endif

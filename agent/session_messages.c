@@ -41,7 +41,7 @@ static void handle_ack(struct vmv_session *s, struct json_object *message)
 
 	s->is_vmvitals = true;
 	if (vmv_json_int(vmv_json_get(message, "bytes"), 0, VMV_INT_MAX, &bytes))
-		vmv_channel_ack(s->channel, (uint64_t)bytes);
+		vmv_channel_ack(s->talk.channel, (uint64_t)bytes);
 	vmv_session_acknowledge_scripts(s, vmv_json_get(message, "scripts"));
 }
 

@@ -43,7 +43,7 @@ static void send_metrics(struct vmv_session *s, const struct vmv_view *view)
 		return;
 	}
 	vmv_jw_free(&w);
-	vmv_channel_release(s->channel);
+	vmv_channel_release(s->talk.channel);
 	if (!s->metrics_failed)
 		vmv_log(VMV_LOG_ERROR, VMV_SESSION_SUBSYS, "%s: %s", vmv_session_name(s), err.msg);
 	s->metrics_failed = true;
@@ -104,8 +104,9 @@ void vmv_session_metrics_by(struct vmv_session *s, uint64_t due_ms)
 	}
 }
 
-void vmv_session_addresses_changed(struct vmv_session *s)
+void vmv_session_addresses_changed(struct vmv_talk *t)
 {
+	struct vmv_session *s = vmv_session_of(t);
 	/* a second, to gather what belongs together */
 	uint64_t soon = vmv_session_now_ms(s) + 1000, again = s->metrics_ms + VMV_METRICS_SOON_MS;
 

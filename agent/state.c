@@ -2,7 +2,7 @@
 
 #include "agent/events.h"
 #include "agent/self.h"
-#include "agent/session.h"
+#include "agent/talk.h"
 #include "base/log.h"
 #include "base/num.h"
 #include "reports/facts.h"
@@ -24,22 +24,22 @@ static const char *state_word(enum vmv_channel_state state)
 	return words[state];
 }
 
-static void collect_channel(const struct vmv_session *s, struct vmv_state_channel *ret)
+static void collect_channel(struct vmv_talk *t, struct vmv_state_channel *ret)
 {
-	const struct vmv_channel *ch = vmv_session_channel(s);
+	const struct vmv_channel *ch = t->channel;
 	const struct vmv_channel_counters *c = vmv_channel_counters(ch);
 	const struct vmv_outq *q = vmv_channel_queue(ch);
-	struct vmv_session_stats st = vmv_session_stats(s);
+	struct vmv_talk_stats st = t->ops->stats(t);
 
 	*ret = (struct vmv_state_channel){
 		.name = vmv_channel_spec(ch)->name,
-		.dialect = "native",
+		.dialect = vmv_dialect_name(vmv_channel_spec(ch)->dialect),
 		.word = state_word(vmv_channel_state(ch)),
 		.is_attached = st.is_attached,
 		.session = st.id,
 		.since_ms = st.since_ms,
 		.queue_bytes = vmv_outq_bytes(q),
-		.in_flight = vmv_session_in_flight(s),
+		.in_flight = t->ops->in_flight(t),
 		.sessions = c->sessions,
 		.bytes_in = c->bytes_in,
 		.bytes_out = c->bytes_out,
@@ -56,13 +56,13 @@ static void collect_channel(const struct vmv_session *s, struct vmv_state_channe
 	};
 }
 
-void vmv_state_collect(struct vmv_session *const *sessions, size_t n, struct vmv_state *ret)
+void vmv_state_collect(struct vmv_talk *const *talks, size_t n, struct vmv_state *ret)
 {
 	ret->n_channels = ret->n_jobs = 0;
 	for (size_t i = 0; i < n && i < VMV_CHANNELS_MAX; i++) {
-		collect_channel(sessions[i], &ret->channels[ret->n_channels++]);
-		ret->n_jobs += vmv_session_jobs(sessions[i], ret->jobs + ret->n_jobs,
-						VMV_STATE_JOBS - ret->n_jobs);
+		collect_channel(talks[i], &ret->channels[ret->n_channels++]);
+		ret->n_jobs += talks[i]->ops->jobs(talks[i], ret->jobs + ret->n_jobs,
+						   VMV_STATE_JOBS - ret->n_jobs);
 	}
 	vmv_cost_read(&ret->cost);
 }

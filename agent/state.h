@@ -4,11 +4,11 @@
 
 #include <stddef.h>
 
-struct vmv_session;
+struct vmv_talk;
 struct vmv_state;
 
 /* Adds what sessions know, and what the agent costs, to the rest. */
-void vmv_state_collect(struct vmv_session *const *sessions, size_t n, struct vmv_state *ret);
+void vmv_state_collect(struct vmv_talk *const *talks, size_t n, struct vmv_state *ret);
 
 /* For people who read the log: one entry per channel and per collector, and one for the agent's own
  * cost. */

@@ -144,6 +144,16 @@
 #define VMV_ENV_VARS	    256
 #define VMV_ENV_BYTES	    (128 * VMV_KIB)
 
+/* A channel that speaks the QEMU guest agent's protocol. */
+#define VMV_QGA_QUEUED	     64		    /* requests that wait; then it is not read */
+#define VMV_QGA_QUEUED_BYTES (1 * VMV_MIB)  /* likewise */
+#define VMV_QGA_QUEUE_HIGH   (64 * VMV_KIB) /* of replies not read: nothing more is begun */
+#define VMV_QGA_REPLY_MAX    (9 * VMV_MIB)  /* libvirt hangs up at 10 */
+#define VMV_QGA_FILES	     64		    /* open at once */
+#define VMV_QGA_CHILDREN     64		    /* of guest-exec that run or were not asked after */
+#define VMV_QGA_CHILD_MS     3600000	    /* the latter are forgotten then */
+#define VMV_QGA_OUTPUT_MAX   (2 * VMV_MIB)  /* kept of each of their streams */
+
 #define VMV_CONFIG_FILE_MAX (64 * VMV_KIB)
 
 #endif

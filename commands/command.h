@@ -41,6 +41,8 @@ enum vmv_argtype {
 	VMV_ARG_TIME,	/* a string: a moment as in RFC 3339; number: ms since 1970 */
 	VMV_ARG_BASE64, /* a string: canonical base64 of at most max bytes, not decoded */
 	VMV_ARG_MAP,	/* an object of at most max strings without NUL */
+	VMV_ARG_LIST,	/* QGA only: an array of at most max elements, checked by who does it */
+	VMV_ARG_ANY,	/* QGA only: any JSON, likewise */
 };
 
 struct vmv_arg {
@@ -78,6 +80,8 @@ enum {
 	VMV_COMMAND_SERIAL = 1 << 6,   /* one of these after another: they share a lock */
 	VMV_COMMAND_FROZEN = 1 << 7,   /* served while filesystems are frozen (5.8) */
 	VMV_COMMAND_SPARE = 1 << 8,    /* has places of its own in flight: it can make room */
+	VMV_COMMAND_SILENT = 1 << 9,   /* QGA: nothing is said on success */
+	VMV_COMMAND_SYNC = 1 << 10,    /* QGA: its client has given up what it asked before */
 };
 
 struct vmv_command {

@@ -4,6 +4,9 @@ commands_libtable_a_SOURCES = \
 	commands/args.c commands/command.h \
 	commands/charset.c commands/charset.h \
 	commands/judge.c commands/judge.h \
+	commands/qga.h \
+	commands/qga_args.c \
+	commands/qga_table.c \
 	commands/table.c \
 	commands/words.c commands/words.h
 commands_libtable_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS)
@@ -20,6 +23,13 @@ commands_libcommands_a_SOURCES = \
 	commands/jobs.c \
 	commands/link.c \
 	commands/packages.c \
+	commands/qga_families.h \
+	commands/qga_handlers.c \
+	commands/qga_info.c \
+	commands/qga_network.c \
+	commands/qga_storage.c \
+	commands/qga_system.c \
+	commands/qga_vitals.c \
 	commands/request.c commands/request.h \
 	commands/samples.c \
 	commands/services.c \

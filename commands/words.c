@@ -22,6 +22,7 @@ const char *vmv_argtype_name(enum vmv_argtype type)
 		[VMV_ARG_INT] = "int",	[VMV_ARG_NUM] = "num",	  [VMV_ARG_BOOL] = "bool",
 		[VMV_ARG_ENUM] = "str", [VMV_ARG_TEXT] = "str",	  [VMV_ARG_NAMES] = "str[]",
 		[VMV_ARG_TIME] = "T",	[VMV_ARG_BASE64] = "b64", [VMV_ARG_MAP] = "{str:str}",
+		[VMV_ARG_LIST] = "[]",	[VMV_ARG_ANY] = "any",
 	};
 
 	return names[type];
@@ -83,8 +84,12 @@ const char *vmv_arg_limits(const struct vmv_arg *a, char buf[VMV_WORDS_SIZE])
 	case VMV_ARG_MAP:
 		(void)snprintf(buf, VMV_WORDS_SIZE, "at most %lld members", (long long)a->max);
 		break;
+	case VMV_ARG_LIST:
+		(void)snprintf(buf, VMV_WORDS_SIZE, "at most %lld", (long long)a->max);
+		break;
 	case VMV_ARG_BOOL:
 	case VMV_ARG_TIME:
+	case VMV_ARG_ANY:
 		break;
 	}
 	return buf;

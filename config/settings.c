@@ -5,6 +5,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "commands/command.h"
+#include "commands/qga.h"
 #include "virtio/spec.h"
 
 #include <errno.h>
@@ -94,6 +95,24 @@ static int check_deny(const char *value, struct vmv_err *err)
 	return check_action("deny", value, err);
 }
 
+static int check_qga(const char *key, const char *value, struct vmv_err *err)
+{
+	if (vmv_qga_find(value))
+		return 0;
+	return vmv_fail(err, VMV_E_RANGE, EINVAL, "[qga] %s: there is no command '%.60s'", key,
+			value);
+}
+
+static int check_qga_allow(const char *value, struct vmv_err *err)
+{
+	return check_qga("allow", value, err);
+}
+
+static int check_qga_deny(const char *value, struct vmv_err *err)
+{
+	return check_qga("deny", value, err);
+}
+
 static const char *const unit_types[] = {
 	".automount", ".device", ".mount", ".path",   ".scope", ".service",
 	".slice",     ".socket", ".swap",  ".target", ".timer",
@@ -131,8 +150,9 @@ static int check_unit(const char *value, struct vmv_err *err)
 
 const struct vmv_setting vmv_config_table[] = {
 	{ "agent", "channel", VMV_SETTING(VMV_SET_LIST, channels), .option = "channel",
-	  .fallback = "virtio:org.vmvitals.agent.0 virtio:org.infinibay.agent", .unit = "SPEC",
-	  .check = check_channel,
+	  .fallback = "virtio:org.vmvitals.agent.0 virtio:org.infinibay.agent "
+		      "virtio:" VMV_SPEC_QGA_PORT,
+	  .unit = "SPEC", .check = check_channel,
 	  .help = "Where hosts are served; one a line. virtio:NAME, path:DEVICE, unix-listen:PATH, "
 		  "unix-connect:PATH, vsock-listen:PORT or stdio." },
 	{ "agent", "vm_id", VMV_SETTING(VMV_SET_TEXT, vm_id), .option = "vm-id", .fallback = "",
@@ -240,6 +260,22 @@ const struct vmv_setting vmv_config_table[] = {
 	{ "exec", "temp_age_days", VMV_SETTING(VMV_SET_U64, temp_age_days), .min = 1, .max = 3650,
 	  .fallback = "10", .unit = "DAYS",
 	  .help = "DiskCleanup leaves temporary files alone that are not older." },
+
+	{ "qga", "level", VMV_SETTING(VMV_SET_ENUM, qga_level), .choices = levels,
+	  .fallback = "operate", .unit = "LEVEL", PLACE(qga_level_place),
+	  .help = "What may be done with the commands of the QEMU guest agent, which are not "
+		  "signed; "
+		  "more than monitor takes the executor." },
+	{ "qga", "allow", VMV_SETTING(VMV_SET_LIST, qga_allow), .fallback = "", .unit = "COMMAND",
+	  .check = check_qga_allow,
+	  .help = "Commands of it that are allowed though the level does not reach them." },
+	{ "qga", "deny", VMV_SETTING(VMV_SET_LIST, qga_deny), .fallback = "", .unit = "COMMAND",
+	  .check = check_qga_deny, PLACE(qga_deny_place),
+	  .help = "Commands of it that are disabled whatever the level." },
+	{ "qga", "thaw_after", VMV_SETTING(VMV_SET_U64, qga_thaw_after_s), .min = 5, .max = 3600,
+	  .fallback = "600", .unit = "S",
+	  .help = "Seconds after which filesystems are thawed that were frozen with it, whatever "
+		  "happens." },
 
 	{ "cache", "packages", VMV_SETTING(VMV_SET_U64, packages_age_min), .min = 1, .max = 1440,
 	  .fallback = "30", .unit = "MIN",

@@ -45,6 +45,11 @@ struct vmv_config {
 	uint64_t exec_jobs, hard_limit_s, temp_age_days;
 	uint64_t output_max_kib, stream_max_mib;
 	struct vmv_list run_as_allow, file_roots;
+	/* [qga] */
+	unsigned qga_level; /* enum vmv_level */
+	struct vmv_list qga_allow, qga_deny;
+	char *qga_level_place, *qga_deny_place;
+	uint64_t qga_thaw_after_s;
 	/* [cache] */
 	uint64_t packages_age_min;
 	/* [events] */

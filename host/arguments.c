@@ -191,6 +191,8 @@ static int write_plain(struct vmv_jw *w, const struct vmv_arg *a, const struct w
 	case VMV_ARG_TIME:
 	case VMV_ARG_NAMES:
 	case VMV_ARG_MAP:
+	case VMV_ARG_LIST:
+	case VMV_ARG_ANY:
 		break;
 	}
 	if (word->is_file)

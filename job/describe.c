@@ -54,10 +54,11 @@ static int get_kind(struct vmv_description *d, struct vmv_err *err)
 {
 	const char *kind = vmv_json_str(d->json, "kind");
 
-	if (!kind ||
-	    (strcmp(kind, "raw") != 0 && strcmp(kind, "action") != 0 && strcmp(kind, "after") != 0))
+	if (!kind || (strcmp(kind, "raw") != 0 && strcmp(kind, "action") != 0 &&
+		      strcmp(kind, "qga") != 0 && strcmp(kind, "after") != 0))
 		return bad(err, "kind");
 	d->is_raw = strcmp(kind, "raw") == 0;
+	d->is_qga = strcmp(kind, "qga") == 0;
 	d->is_after = strcmp(kind, "after") == 0;
 	return 0;
 }

@@ -12,6 +12,7 @@
 struct vmv_description {
 	struct json_object *json; /* owned; texts and message are borrowed from it */
 	bool is_raw;		  /* kind: "raw", else "action", or: */
+	bool is_qga;		  /* kind: "qga": the message is of job/qga.h */
 	bool is_after;		  /* kind: "after": what an earlier answer promised. No message */
 	bool is_reboot;		  /* of that: else a power-off */
 	bool is_forced;

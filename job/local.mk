@@ -26,6 +26,11 @@ job_libjob_a_SOURCES = \
 	job/points.c job/points.h \
 	job/power.c job/power.h \
 	job/program.c job/program.h \
+	job/qga.c job/qga.h \
+	job/qga_accounts.c \
+	job/qga_exec.c \
+	job/qga_files.c \
+	job/qga_operate.c \
 	job/relay.c job/relay.h \
 	job/safepath.c job/safepath.h \
 	job/scrub.c job/scrub.h \

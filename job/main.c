@@ -1,11 +1,14 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/limits.h"
+#include "commands/qga.h"
 #include "job/action.h"
 #include "job/describe.h"
 #include "job/group.h"
 #include "job/launch.h"
 #include "job/power.h"
+#include "job/qga.h"
+#include "proto/json_read.h"
 #include "reports/response.h"
 
 #include <errno.h>
@@ -95,7 +98,9 @@ static int tell_failure(const struct vmv_err *err)
 static int run_action(const struct vmv_description *d, const struct vmv_command *c,
 		      const struct vmv_value *args)
 {
-	const struct vmv_action_row *row = vmv_action_find(c->alias_of ? c->alias_of : c->name);
+	const struct vmv_action_row *row =
+		d->is_qga ? vmv_qga_action_find(c->name)
+			  : vmv_action_find(c->alias_of ? c->alias_of : c->name);
 	struct vmv_err err = { 0 };
 	struct vmv_action a = {
 		.command = c,
@@ -118,11 +123,27 @@ static int run_action(const struct vmv_description *d, const struct vmv_command 
 	return r;
 }
 
+static int check_qga(const struct vmv_description *d, const struct vmv_command **ret,
+		     struct vmv_value args[VMV_ARGS_MAX], struct vmv_err *err)
+{
+	const char *name = vmv_json_str(d->message, "command");
+	const struct vmv_command *c = name ? vmv_qga_find(name) : NULL;
+
+	if (!c || c->doer != VMV_BY_EXECUTOR)
+		return vmv_fail(err, VMV_E_PARSE, EINVAL,
+				"the job's description has a bad 'command'");
+	*ret = c;
+	return vmv_qga_args(c, vmv_json_get(d->message, "arguments"), args, err);
+}
+
 static int check(const struct vmv_description *d, const struct vmv_command **ret,
 		 struct vmv_value args[VMV_ARGS_MAX], struct vmv_err *err)
 {
-	const struct vmv_command *c = vmv_command_of(d->message, err);
+	const struct vmv_command *c;
 
+	if (d->is_qga)
+		return check_qga(d, ret, args, err);
+	c = vmv_command_of(d->message, err);
 	if (!c)
 		return -EINVAL;
 	if (c->doer != VMV_BY_EXECUTOR || (c == &vmv_raw_command) != d->is_raw)

@@ -7,5 +7,6 @@ proto_libproto_a_SOURCES = \
 	proto/json_write.c proto/json_write.h \
 	proto/keyfile.c proto/keyfile.h \
 	proto/ndjson.c proto/ndjson.h \
+	proto/qga.c proto/qga.h \
 	proto/sign.c proto/sign.h
 proto_libproto_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS) $(NETTLE_CFLAGS)

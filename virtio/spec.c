@@ -21,17 +21,32 @@ static const struct {
 	{ "stdio", VMV_TRANSPORT_STDIO },
 };
 
-/* Takes ",dialect=..." off the end. */
-static int take_dialect(char *text, struct vmv_err *err)
+static const char *const dialects[] = {
+	[VMV_DIALECT_NATIVE] = "native", [VMV_DIALECT_QGA] = "qga"
+};
+
+const char *vmv_dialect_name(enum vmv_dialect dialect)
+{
+	return dialects[dialect];
+}
+
+/* Takes ",dialect=..." off the end. Without it the port decides. */
+static int take_dialect(char *text, struct vmv_spec *s, struct vmv_err *err)
 {
 	char *comma = strrchr(text, ',');
+	size_t i = 0;
 
-	if (!comma || strncmp(comma, ",dialect=", 9) != 0)
+	if (!comma || strncmp(comma, ",dialect=", 9) != 0) {
+		s->dialect = strcmp(text, "virtio:" VMV_SPEC_QGA_PORT) == 0 ? VMV_DIALECT_QGA
+									    : VMV_DIALECT_NATIVE;
 		return 0;
-	if (strcmp(comma + 9, "native") != 0)
+	}
+	while (i < VMV_COUNTOF(dialects) && strcmp(comma + 9, dialects[i]) != 0)
+		i++;
+	if (i == VMV_COUNTOF(dialects))
 		return vmv_fail(err, VMV_E_RANGE, EINVAL,
-				"channel '%s': this version speaks the dialect 'native' only",
-				text);
+				"channel '%s': the dialect is neither native nor qga", text);
+	s->dialect = (enum vmv_dialect)i;
 	*comma = '\0';
 	if (strstr(text, ",dialect="))
 		return vmv_fail(err, VMV_E_RANGE, EINVAL, "channel '%s': a second dialect", text);
@@ -81,7 +96,7 @@ int vmv_spec_parse(const char *text, struct vmv_spec *ret, struct vmv_err *err)
 	if (snprintf(copy, sizeof(copy), "%s", text) >= (int)sizeof(copy) ||
 	    strlen(text) >= sizeof(s.target))
 		return vmv_fail(err, VMV_E_RANGE, EINVAL, "channel '%.40s...': too long", text);
-	r = take_dialect(copy, err);
+	r = take_dialect(copy, &s, err);
 	if (r < 0)
 		return r;
 	colon = strchr(copy, ':');

@@ -72,8 +72,9 @@ static const struct {
 	uint64_t min, max; /* of numbers */
 	bool zero_ok;
 } documented[] = {
-	{ "agent", "channel", "virtio:org.vmvitals.agent.0 virtio:org.infinibay.agent", 0, 0,
-	  false },
+	{ "agent", "channel",
+	  "virtio:org.vmvitals.agent.0 virtio:org.infinibay.agent virtio:org.qemu.guest_agent.0", 0,
+	  0, false },
 	{ "agent", "vm_id", "", 0, 0, false },
 	{ "agent", "stop_grace", "5", 0, 60, false },
 	{ "metrics", "interval", "30", 5, 3600, false },
@@ -116,7 +117,7 @@ START_TEST(defaults_and_ranges_are_those_of_the_protocol)
 	expect("agent", "log_level", "info");
 	ck_assert_uint_eq(config->policy_level, VMV_MONITOR);
 	ck_assert_uint_eq(config->command_type, VMV_TYPE_CLASS);
-	ck_assert_uint_eq(config->channels.n, 2);
+	ck_assert_uint_eq(config->channels.n, 3);
 	ck_assert_uint_eq(config->exclude.n, 10);
 	ck_assert_uint_eq(config->deny.n, 0);
 }
@@ -190,7 +191,7 @@ static const char everything[] = "# all of it\n"
 
 static void expect_everything(void)
 {
-	ck_assert_uint_eq(config->channels.n, 2);
+	ck_assert_uint_eq(config->channels.n, 3);
 	ck_assert_str_eq(config->channels.items[0], "unix-listen:/run/a.sock");
 	ck_assert_str_eq(config->channels.items[1], "stdio");
 	ck_assert_str_eq(config->vm_id, "vm-7");
@@ -342,7 +343,7 @@ static const struct {
 	{ "[agent]\nchannel = nonsense\n", "nonsense" },
 	{ "[agent]\nchannel = virtio:\n", "virtio:" },
 	{ "[agent]\nchannel = virtio:a/b\n", "slash" },
-	{ "[agent]\nchannel = virtio:a,dialect=qga\n", "dialect" },
+	{ "[agent]\nchannel = virtio:a,dialect=qmp\n", "dialect" },
 	{ "[agent]\nlog_level = loud\n", "loud" },
 	{ "[agent]\nvm_id = a b\n", "vm_id" },
 	{ "[agent]\nvm_id = a\"b\n", "vm_id" },
@@ -351,6 +352,8 @@ static const struct {
 	{ "[agent]\nchannel = virtio:a virtio:b virtio:a\n", "virtio:a" },
 	/* one port under two spellings */
 	{ "[agent]\nchannel = virtio:a\nchannel = virtio:a,dialect=native\n", "twice" },
+	{ "[agent]\nchannel = virtio:a\nchannel = virtio:a,dialect=qga\n", "twice" },
+	{ "[qga]\ndeny = guest-pong\n", "guest-pong" },
 	{ "[agent]\nchannel = virtio:a virtio:b virtio:c virtio:d virtio:e virtio:f virtio:g "
 	  "virtio:h virtio:i\n",
 	  "more than 8 channels" },

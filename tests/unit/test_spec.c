@@ -49,6 +49,32 @@ START_TEST(good_ones_are_taken_apart)
 }
 END_TEST
 
+START_TEST(the_language_is_the_ports_or_the_suffixs)
+{
+	static const struct {
+		const char *text;
+		enum vmv_dialect dialect;
+	} cases[] = {
+		{ "virtio:org.vmvitals.agent.0", VMV_DIALECT_NATIVE },
+		{ "virtio:org.qemu.guest_agent.0", VMV_DIALECT_QGA },
+		{ "virtio:org.qemu.guest_agent.0,dialect=native", VMV_DIALECT_NATIVE },
+		{ "virtio:org.qemu.guest_agent.1", VMV_DIALECT_NATIVE },
+		{ "virtio:a,dialect=qga", VMV_DIALECT_QGA },
+		{ "unix-listen:org.qemu.guest_agent.0", VMV_DIALECT_NATIVE },
+		{ "unix-listen:/run/x.sock,dialect=qga", VMV_DIALECT_QGA },
+		{ "stdio,dialect=qga", VMV_DIALECT_QGA },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct vmv_spec s;
+
+		ck_assert_int_eq(vmv_spec_parse(cases[i].text, &s, NULL), 0);
+		ck_assert_msg(s.dialect == cases[i].dialect, "%s", cases[i].text);
+		ck_assert_ptr_null(strstr(s.name, ",dialect="));
+	}
+}
+END_TEST
+
 static const char *const bad[] = {
 	"",
 	":",
@@ -81,7 +107,7 @@ static const char *const bad[] = {
 	"vsock-listen:4294967295", /* any */
 	"vsock-listen:4294967296",
 	"vsock-listen:18446744073709552640", /* 1024 modulo 2^64 */
-	"virtio:a,dialect=qga",
+	"virtio:a,dialect=qgA",
 	"virtio:a,dialect=",
 	"virtio:a,dialect=native ",
 	"virtio:a,dialect=nativee",
@@ -139,6 +165,7 @@ int main(void)
 	int failed;
 
 	tcase_add_loop_test(tc, good_ones_are_taken_apart, 0, (int)VMV_COUNTOF(good));
+	tcase_add_test(tc, the_language_is_the_ports_or_the_suffixs);
 	tcase_add_loop_test(tc, bad_ones_are_refused_and_leave_output_alone, 0,
 			    (int)VMV_COUNTOF(bad));
 	tcase_add_test(tc, lengths_are_checked);

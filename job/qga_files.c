@@ -1,0 +1,30 @@
+#include "base/err.h"
+#include "commands/qga.h"
+#include "job/qga.h"
+
+#include <errno.h>
+
+int vmv_do_qga_file_open(struct vmv_action *a, struct vmv_err *err)
+{
+	return vmv_fail(err, VMV_E_UNSUPPORTED, ENOTSUP, "%s is not there yet", a->command->name);
+}
+
+int vmv_do_qga_file_read(struct vmv_action *a, struct vmv_err *err)
+{
+	return vmv_fail(err, VMV_E_UNSUPPORTED, ENOTSUP, "%s is not there yet", a->command->name);
+}
+
+int vmv_do_qga_file_write(struct vmv_action *a, struct vmv_err *err)
+{
+	return vmv_fail(err, VMV_E_UNSUPPORTED, ENOTSUP, "%s is not there yet", a->command->name);
+}
+
+int vmv_do_qga_file_seek(struct vmv_action *a, struct vmv_err *err)
+{
+	return vmv_fail(err, VMV_E_UNSUPPORTED, ENOTSUP, "%s is not there yet", a->command->name);
+}
+
+int vmv_do_qga_file_flush(struct vmv_action *a, struct vmv_err *err)
+{
+	return vmv_fail(err, VMV_E_UNSUPPORTED, ENOTSUP, "%s is not there yet", a->command->name);
+}
