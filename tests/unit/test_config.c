@@ -191,7 +191,7 @@ static const char everything[] = "# all of it\n"
 
 static void expect_everything(void)
 {
-	ck_assert_uint_eq(config->channels.n, 3);
+	ck_assert_uint_eq(config->channels.n, 2);
 	ck_assert_str_eq(config->channels.items[0], "unix-listen:/run/a.sock");
 	ck_assert_str_eq(config->channels.items[1], "stdio");
 	ck_assert_str_eq(config->vm_id, "vm-7");
