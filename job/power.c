@@ -2,9 +2,9 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "exec/child.h"
 #include "job/action.h"
 #include "job/program.h"
+#include "job/tool.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -12,14 +12,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/reboot.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define PROGRAM_MS 15000 /* for a program that is to begin it */
 #define SYNC_MS	   5000	 /* a server that is down would hold it for ever */
 #define SYNC_TICK  20
-#define ARGS_MAX   6
+#define ARGS_MAX   6 /* and a NULL */
 
 /* One way. Forced ones do not stop units. */
 struct way {
@@ -27,7 +26,7 @@ struct way {
 	int after;
 	bool is_forced;
 	bool needs_systemd;
-	const char *args[ARGS_MAX]; /* [0]: the program; none: by hand */
+	const char *args[ARGS_MAX + 1]; /* [0]: the program; none: by hand */
 };
 
 /* In the order in which they are tried, logind before all that are not forced, the kernel after
@@ -94,20 +93,11 @@ static const char *verb(int after)
 	return kinds[after].verb;
 }
 
-static bool runs_systemd(const char *root)
-{
-	char path[VMV_PROGRAM_SIZE];
-	struct stat st;
-
-	return snprintf(path, sizeof(path), "%s/run/systemd/system", root) < (int)sizeof(path) &&
-	       stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 static bool is_usable(const struct vmv_power *p, const struct way *w, int after, bool is_forced,
 		      char program[VMV_PROGRAM_SIZE])
 {
 	return w->after == after && w->is_forced == is_forced &&
-	       (!w->needs_systemd || runs_systemd(p->root)) &&
+	       (!w->needs_systemd || vmv_runs_systemd(p->root)) &&
 	       vmv_program_find(p->root, w->args[0], program) == 0;
 }
 
@@ -180,32 +170,6 @@ static int by_logind(int after, struct vmv_err *err)
 
 #endif
 
-/* -- programs ---------------------------------------------------------------------------------- */
-
-static int by_program(const struct way *w, const char *program, struct vmv_err *err)
-{
-	const char *argv[ARGS_MAX + 1] = { program };
-	struct vmv_child_end end;
-	const struct vmv_child c = {
-		.argv = argv,
-		.out_max = 256,
-		.err_max = 256,
-		.deadline_ms = vmv_mono_ms(&vmv_clock_system) + PROGRAM_MS,
-	};
-	int r;
-
-	for (size_t i = 1; i < ARGS_MAX && w->args[i]; i++)
-		argv[i] = w->args[i];
-	r = vmv_child_run(&end, &c);
-	if (r < 0)
-		return vmv_fail(err, VMV_E_IO, -r, "%s: %s", w->args[0], strerror(-r));
-	if (end.exit_code != 0)
-		r = vmv_fail(err, VMV_E_IO, EIO, "%s: exit code %d: %.200s", w->args[0],
-			     end.exit_code, end.err.data);
-	vmv_child_end_free(&end);
-	return r;
-}
-
 /* -- the kernel -------------------------------------------------------------------------------- */
 
 /* In a process of its own: it can hang, and what it has done by then is better than nothing. */
@@ -272,7 +236,8 @@ int vmv_power(const struct vmv_power *p, int after, bool is_forced, struct vmv_e
 	for (size_t i = 0; i < VMV_COUNTOF(ways); i++) {
 		if (!is_usable(p, &ways[i], after, is_forced, program))
 			continue;
-		r = by_program(&ways[i], program, err);
+		r = vmv_tool_do(program, ways[i].args, vmv_mono_ms(&vmv_clock_system) + PROGRAM_MS,
+				err);
 		if (r == 0)
 			return 0;
 	}
