@@ -33,6 +33,8 @@ struct wish {
 /* What an element is called in errors, and its member that is the number. */
 struct shape {
 	const char *list, *id;
+	int64_t least;
+	const char *type; /* of the number */
 };
 
 static int wrong_type(struct vmv_err *err, const char *name, const char *expected)
@@ -84,14 +86,13 @@ static int take(const struct shape *shape, size_t i, struct json_object *json, s
 	if (!json_object_object_get_ex(json, shape->id, &id))
 		return vmv_fail(err, VMV_E_RANGE, EINVAL, "Parameter '%s' is missing",
 				name_of(name, shape, i, shape->id));
-	if (!json_object_is_type(id, json_type_int))
-		return wrong_type(err, name_of(name, shape, i, shape->id), "integer");
+	if (!vmv_json_int(id, shape->least, INT64_MAX - 1, &ret->id)) /* that saturates */
+		return wrong_type(err, name_of(name, shape, i, shape->id), shape->type);
 	if (!json_object_object_get_ex(json, "online", &online))
 		return vmv_fail(err, VMV_E_RANGE, EINVAL, "Parameter '%s' is missing",
 				name_of(name, shape, i, "online"));
 	if (!json_object_is_type(online, json_type_boolean))
 		return wrong_type(err, name_of(name, shape, i, "online"), "boolean");
-	ret->id = json_object_get_int64(id); /* saturates: there is none of that number either */
 	ret->is_online = json_object_get_boolean(online);
 	return check_members(shape, i, json, err);
 }
@@ -179,7 +180,7 @@ static int set_cpu(const struct vmv_action *a, const struct wish *w, struct vmv_
 /* The number tells how far it went; who wants to know why not further asks for the rest. */
 int vmv_do_qga_set_vcpus(struct vmv_action *a, struct vmv_err *err)
 {
-	static const struct shape shape = { "vcpus", "logical-id" };
+	static const struct shape shape = { "vcpus", "logical-id", INT64_MIN + 1, "integer" };
 	vmv_autofree struct wish *wishes = NULL;
 	ssize_t n = take_all(&shape, a->args[VMV_QGA_VCPUS].json, &wishes, err), done = 0;
 
@@ -231,7 +232,7 @@ static struct outcome set_block(const struct vmv_action *a, const struct wish *w
 
 int vmv_do_qga_set_memory_blocks(struct vmv_action *a, struct vmv_err *err)
 {
-	static const struct shape shape = { "mem-blks", "phys-index" };
+	static const struct shape shape = { "mem-blks", "phys-index", 0, "uint64" };
 	vmv_autofree struct wish *wishes = NULL;
 	ssize_t n = take_all(&shape, a->args[VMV_QGA_MEM_BLKS].json, &wishes, err);
 

@@ -113,7 +113,8 @@ int vmv_tool_do(const char *path, const char *const *argv, uint64_t deadline_ms,
 		args[i] = argv[i];
 	r = vmv_child_run(&end, &c);
 	if (r < 0)
-		return vmv_fail(err, VMV_E_IO, -r, "%s: %s", argv[0], strerror(-r));
+		return vmv_fail(err, r == -ETIMEDOUT ? VMV_E_TIMEDOUT : VMV_E_IO, -r, "%s: %s",
+				argv[0], strerror(-r));
 	tidy(end.err.data);
 	if (end.is_timed_out)
 		r = vmv_fail(err, VMV_E_TIMEDOUT, ETIMEDOUT, "%s took too long", argv[0]);
