@@ -475,8 +475,8 @@ static void on_after_ended(void *arg, const struct vmv_job_end *end)
 	struct vmv_jobs *js = arg;
 
 	if (end->exit_code != 0)
-		vmv_log(VMV_LOG_ERROR, SUBSYS, "%s failed: exit code %d",
-			js->after.is_reboot ? "reboot" : "power-off", end->exit_code);
+		vmv_log(VMV_LOG_ERROR, SUBSYS, "%s failed: exit code %d", js->after.what->noun,
+			end->exit_code);
 	vmv_job_free(js->after.job);
 	js->after.job = NULL;
 	js->after.is_set = false;
@@ -503,8 +503,7 @@ static void on_after(evutil_socket_t fd, short what, void *arg)
 	(void)vmv_jobs_describe_after(js, &w);
 	spec.description = w.buf.data;
 	spec.description_len = w.buf.len;
-	vmv_log(VMV_LOG_NOTICE, SUBSYS, "%s, as a host asked for",
-		js->after.is_reboot ? "rebooting" : "powering off");
+	vmv_log(VMV_LOG_NOTICE, SUBSYS, "%s, as a host asked for", js->after.what->participle);
 	if (vmv_job_start(&js->after.job, js->execd->base, js->execd->clock, &spec, &calls, js,
 			  &err) < 0) {
 		vmv_log(VMV_LOG_ERROR, SUBSYS, "%s", err.msg);

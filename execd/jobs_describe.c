@@ -83,7 +83,7 @@ int vmv_jobs_describe_after(const struct vmv_jobs *js, struct vmv_jw *w)
 {
 	vmv_jw_open(w, NULL);
 	vmv_jw_str(w, "kind", "after");
-	vmv_jw_str(w, "after", js->after.is_reboot ? "reboot" : "poweroff");
+	vmv_jw_str(w, "after", js->after.what->word);
 	vmv_jw_bool(w, "forced", js->after.is_forced);
 	vmv_jw_null(w, "deadline_ms");
 	vmv_jw_null(w, "group");

@@ -1,5 +1,6 @@
 #include "execd/jobs_impl.h"
 
+#include "base/cleanup.h"
 #include "execd/reply.h"
 #include "proto/json_copy.h"
 #include "proto/json_read.h"
@@ -167,19 +168,33 @@ static void answer(struct entry *e, const struct vmv_reply *reply)
 	vmv_jw_free(&w);
 }
 
+static const struct after_what whats[] = {
+	{ "reboot", "reboot", "rebooting" },
+	{ "poweroff", "power-off", "powering off" },
+	{ "halt", "halt", "halting" },
+};
+
+static const struct after_what *find_after(const char *word)
+{
+	for (size_t i = 0; word && i < VMV_COUNTOF(whats); i++)
+		if (strcmp(whats[i].word, word) == 0)
+			return &whats[i];
+	return NULL;
+}
+
 /* A reboot that was asked for begins when the answer has had time to get out. */
 static void note_after(struct entry *e, struct json_object *result)
 {
-	const char *after = vmv_json_str(result, "after");
+	const struct after_what *what = find_after(vmv_json_str(result, "after"));
 	struct after *a = &e->jobs->after;
 	int64_t delay_s;
 
-	if (!after || a->is_set)
+	if (!what || a->is_set)
 		return;
 	if (!vmv_json_int(vmv_json_get(result, "after_delay_s"), 0, 3600, &delay_s))
 		delay_s = 3;
 	a->is_set = true;
-	a->is_reboot = strcmp(after, "reboot") == 0;
+	a->what = what;
 	a->is_forced = json_object_get_boolean(vmv_json_get(result, "after_forced"));
 	(void)event_add(a->timer, &(struct timeval){ .tv_sec = (time_t)delay_s });
 }

@@ -39,8 +39,14 @@ struct entry {
 };
 
 /* What is to happen when an answer has gone out. */
+struct after_what {
+	const char *word; /* between job and executor */
+	const char *noun, *participle;
+};
+
 struct after {
-	bool is_set, is_forced, is_reboot;
+	bool is_set, is_forced;
+	const struct after_what *what;
 	struct event *timer;
 	struct vmv_job *job;
 };
