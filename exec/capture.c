@@ -21,6 +21,11 @@ void vmv_capture_init(struct vmv_capture *c, size_t limit)
 	};
 }
 
+void vmv_capture_init_raw(struct vmv_capture *c, size_t limit)
+{
+	*c = (struct vmv_capture){ .limit = limit, .head = { .max = limit }, .is_raw = true };
+}
+
 void vmv_capture_free(struct vmv_capture *c)
 {
 	vmv_buf_free(&c->head);
@@ -59,7 +64,7 @@ void vmv_capture_add(struct vmv_capture *c, const char *data, size_t len)
 		c->is_short = true;
 		return;
 	}
-	if (len > n)
+	if (len > n && !c->is_raw)
 		add_tail(c, data + n, len - n);
 }
 
@@ -193,6 +198,12 @@ int vmv_capture_text(const struct vmv_capture *c, struct vmv_captured *ret)
 	if (r < 0)
 		return (int)r;
 	len = (size_t)r;
+	if (c->is_raw) {
+		*ret = (struct vmv_captured){ .data = VMV_TAKE(text, NULL),
+					      .len = len,
+					      .is_cut = c->total > len };
+		return 0;
+	}
 	if (!has_hole(c) && vmv_capture_encoded(text, len) <= c->limit) {
 		*ret = (struct vmv_captured){ .data = VMV_TAKE(text, NULL), .len = len };
 		return 0;

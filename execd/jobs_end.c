@@ -1,5 +1,6 @@
+#include "base/cleanup.h"
 #include "execd/jobs_impl.h"
-
+#include "execd/qga.h"
 #include "execd/reply.h"
 #include "proto/json_copy.h"
 #include "proto/json_read.h"
@@ -92,7 +93,7 @@ static void judge(struct outcome *o, const struct entry *e, const struct vmv_job
 		o->is_childs = true;
 	} else if (end->is_result_too_long) {
 		fail(o, VMV_E_IO, 0, "the answer is too long");
-	} else if (!o->result && e->command == &vmv_raw_command) {
+	} else if (!o->result && (e->command == &vmv_raw_command || e->has_begun)) {
 		o->is_childs = true;
 	} else if (!o->result) {
 		(void)snprintf(text, sizeof(text), "the job ended without a result, with %s %d",
@@ -116,27 +117,31 @@ static void work_out(struct outcome *o, const struct entry *e, const struct vmv_
 		o->is_childs = true;
 }
 
-static void audit(const struct entry *e, const struct outcome *o)
+void vmv_jobs_audit(const struct entry *e, const char *result)
 {
-	char word[24];
-	const char *code = o->has_failed ? vmv_error_code(o->err.code) : NULL;
 	const struct vmv_audit a = {
 		.command = e->script ? "Script" : e->command->name,
 		.id = e->id,
 		.channel = e->to.channel,
-		.session = e->to.session,
+		.session = e->is_qga ? NULL : e->to.session,
 		.key = *e->key ? e->key : NULL,
-		.result = code		  ? code
-			  : o->has_failed ? "CANCELLED"
-					  : word,
+		.result = result,
 		.duration_us = (vmv_execd_now_ms(e->jobs->execd) - e->began_ms) * 1000,
 	};
+
+	vmv_audit(&a);
+}
+
+static void audit(const struct entry *e, const struct outcome *o)
+{
+	char word[24];
+	const char *code = o->has_failed ? vmv_error_code(o->err.code) : NULL;
 
 	if (o->is_childs && o->child.exit_code != 0)
 		(void)snprintf(word, sizeof(word), "exit %d", o->child.exit_code);
 	else
 		(void)snprintf(word, sizeof(word), "ok");
-	vmv_audit(&a);
+	vmv_jobs_audit(e, code ? code : o->has_failed ? "CANCELLED" : word);
 }
 
 /* Its output is read and thrown away: who does the work must not wait for a reader. */
@@ -170,16 +175,20 @@ static void answer(struct entry *e, const struct vmv_reply *reply)
 /* A reboot that was asked for begins when the answer has had time to get out. */
 static void note_after(struct entry *e, struct json_object *result)
 {
+	static const char *const words[] = { "poweroff", "reboot", "halt" };
 	const char *after = vmv_json_str(result, "after");
 	struct after *a = &e->jobs->after;
 	int64_t delay_s;
 
 	if (!after || a->is_set)
 		return;
+	a->word = words[0];
+	for (size_t i = 0; i < VMV_COUNTOF(words); i++)
+		if (strcmp(after, words[i]) == 0)
+			a->word = words[i];
 	if (!vmv_json_int(vmv_json_get(result, "after_delay_s"), 0, 3600, &delay_s))
 		delay_s = 3;
 	a->is_set = true;
-	a->is_reboot = strcmp(after, "reboot") == 0;
 	a->is_forced = json_object_get_boolean(vmv_json_get(result, "after_forced"));
 	(void)event_add(a->timer, &(struct timeval){ .tv_sec = (time_t)delay_s });
 }
@@ -207,6 +216,10 @@ void vmv_jobs_on_ended(void *arg, const struct vmv_job_end *end)
 	audit(e, &o);
 	if (e->script) {
 		end_script(e, &o, end);
+	} else if (e->is_qga) {
+		vmv_jobs_qga_ended(e, o.has_failed ? &o.err : NULL, o.data, end);
+		if (o.result && !o.has_failed)
+			note_after(e, o.result);
 	} else {
 		struct vmv_jw data;
 
@@ -236,6 +249,12 @@ void vmv_jobs_on_ended(void *arg, const struct vmv_job_end *end)
 	vmv_jobs_start_next(js);
 }
 
+static void late(const struct entry *e, struct vmv_err *ret)
+{
+	(void)vmv_fail(ret, VMV_E_TIMEDOUT, ETIMEDOUT, "timed out after %" PRIu64 " s, it goes on",
+		       (vmv_execd_now_ms(e->jobs->execd) - e->began_ms + 500) / 1000);
+}
+
 /* The host gives up now: it is told that the work goes on, with what there is of its output. */
 void vmv_jobs_on_late(void *arg)
 {
@@ -258,10 +277,14 @@ void vmv_jobs_on_late(void *arg)
 
 	if (e->script || e->is_answered)
 		return;
+	if (e->is_qga) {
+		late(e, &err);
+		vmv_jobs_qga_answer(e, &err, NULL, 0);
+		return;
+	}
 	if (has_output(e) && vmv_job_so_far(e->job, owned, texts) == 0)
 		take_texts(&child, texts);
-	(void)vmv_fail(&err, VMV_E_TIMEDOUT, ETIMEDOUT, "timed out after %" PRIu64 " s, it goes on",
-		       (vmv_execd_now_ms(e->jobs->execd) - e->began_ms + 500) / 1000);
+	late(e, &err);
 	answer(e, &reply);
 	free(owned[0]);
 	free(owned[1]);
@@ -277,7 +300,7 @@ void vmv_jobs_refuse(struct entry *e, const struct vmv_err *err)
 		.command = e->command->name,
 		.id = e->id,
 		.channel = e->to.channel,
-		.session = e->to.session,
+		.session = e->is_qga ? NULL : e->to.session,
 		.key = *e->key ? e->key : NULL,
 		.result = code ? code : "CANCELLED",
 		.reason = err->msg,
@@ -285,6 +308,11 @@ void vmv_jobs_refuse(struct entry *e, const struct vmv_err *err)
 		.is_refusal = e->state == JOB_QUEUED, /* or it has begun */
 	};
 
-	vmv_audit(&a);
-	answer(e, &reply);
+	/* nobody has signed those of the other protocol: they can be sent without end */
+	if (!e->is_qga || e->state != JOB_QUEUED || vmv_execd_may_log(e->jobs->execd))
+		vmv_audit(&a);
+	if (e->is_qga)
+		vmv_jobs_qga_answer(e, err, NULL, 0);
+	else
+		answer(e, &reply);
 }
