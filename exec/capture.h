@@ -18,13 +18,14 @@ struct vmv_capture {
 	uint64_t n_tail; /* bytes that went into it */
 	uint64_t total;	 /* bytes that came */
 	bool is_short;	 /* there was no memory for some of them */
-	bool is_raw;	 /* the first limit bytes as they came, and nothing else */
+	size_t *left;	 /* raw ones: shared with others; NULL: not raw */
 };
 
 void vmv_capture_init(struct vmv_capture *c, size_t limit);
 
-/* The same for a reader who wants the beginning, as it is: limit is bytes that came. */
-void vmv_capture_init_raw(struct vmv_capture *c, size_t limit);
+/* The same for a reader who wants the beginning, as it is: limit is bytes that came. left: how many
+ * all of those that share it may still keep; borrowed until it is freed, which gives them back. */
+void vmv_capture_init_raw(struct vmv_capture *c, size_t limit, size_t *left);
 void vmv_capture_free(struct vmv_capture *c);
 
 /* Takes no more memory than limit and a quarter. */

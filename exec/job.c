@@ -216,8 +216,8 @@ static int stream_start(struct vmv_job *j, struct stream *s, int fd,
 			const struct vmv_job_spec *spec)
 {
 	s->fd = fd;
-	if (spec->is_raw)
-		vmv_capture_init_raw(&s->kept, spec->output_max);
+	if (spec->raw_left)
+		vmv_capture_init_raw(&s->kept, spec->output_max, spec->raw_left);
 	else
 		vmv_capture_init(&s->kept, spec->output_max);
 	if (spec->is_streamed) {

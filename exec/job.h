@@ -30,8 +30,10 @@ struct vmv_job_spec {
 	/* Monotonic ms, VMV_JOB_NEVER: not. late: told so, and goes on; a job that waits for
 	 * nothing but pipes then ends. */
 	uint64_t term_at_ms, kill_at_ms, late_at_ms;
-	size_t output_max;   /* bytes as encoded in JSON that are kept of each stream */
-	bool is_raw;	     /* the first output_max bytes that come are kept, and no last ones */
+	size_t output_max; /* bytes as encoded in JSON that are kept of each stream */
+	/* NULL, or: the first output_max bytes that come are kept, and no last ones, as long as
+	 * this is above 0, which is how many all jobs may still keep; borrowed for its life. */
+	size_t *raw_left;
 	bool is_streamed;    /* output goes to calls->output instead of being kept */
 	uint64_t stream_max; /* bytes of both streams; what is beyond is read and thrown away */
 };

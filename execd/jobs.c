@@ -140,7 +140,7 @@ static int start(struct entry *e, struct vmv_err *err)
 	struct vmv_job_spec spec = {
 		.program = x->options->job,
 		.output_max = is_program ? VMV_QGA_OUTPUT_MAX : x->config->output_max_kib * VMV_KIB,
-		.is_raw = is_program,
+		.raw_left = is_program ? &e->jobs->programs_left : NULL,
 		.is_streamed = e->is_streamed,
 		.stream_max = x->config->stream_max_mib * VMV_MIB,
 	};
@@ -655,6 +655,7 @@ int vmv_jobs_new(struct vmv_jobs **ret, struct vmv_execd *x, struct vmv_err *err
 	js->last = &js->first;
 	js->last_over = &js->over;
 	js->records = js->kept = -1;
+	js->programs_left = VMV_QGA_KEPT_BYTES;
 	js->after.timer = event_new(x->base, -1, 0, on_after, js);
 	if (!js->after.timer) {
 		vmv_jobs_free(js);

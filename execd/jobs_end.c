@@ -144,6 +144,15 @@ static void audit(const struct entry *e, const struct outcome *o)
 	vmv_jobs_audit(e, code ? code : o->has_failed ? "CANCELLED" : word);
 }
 
+/* That a file was opened is told, not each piece of it: who has the agent could ask for any number
+ * of them, and drown what else there is. */
+static bool is_worth_telling(const struct entry *e, const struct outcome *o)
+{
+	if (!e->handle)
+		return true;
+	return o->has_failed && vmv_execd_may_log(e->jobs->execd);
+}
+
 /* Its output is read and thrown away: who does the work must not wait for a reader. */
 void vmv_jobs_tell_no_more(struct entry *e)
 {
@@ -213,7 +222,8 @@ void vmv_jobs_on_ended(void *arg, const struct vmv_job_end *end)
 	work_out(&o, e, end);
 	e->totals[0] = end->out.total;
 	e->totals[1] = end->err.total;
-	audit(e, &o);
+	if (is_worth_telling(e, &o))
+		audit(e, &o);
 	if (e->script) {
 		end_script(e, &o, end);
 	} else if (e->is_qga) {

@@ -58,7 +58,8 @@ struct vmv_jobs {
 	size_t kept_bytes;		 /* answers of those that are over */
 	struct entry *last_qga;		 /* of the other protocol: nobody asks after it any more */
 	unsigned n_running, n_queued, n_finished;
-	unsigned n_programs; /* of guest-exec, that run */
+	unsigned n_programs;  /* of guest-exec, that run */
+	size_t programs_left; /* bytes that may still be kept of what they write */
 	bool is_serial_running;
 	unsigned number;
 	int records; /* <run_dir>/jobs */

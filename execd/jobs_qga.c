@@ -49,10 +49,12 @@ void vmv_jobs_qga_on_began(void *arg, pid_t pid)
 	vmv_jobs_give_place(e);
 	e->pid = pid;
 	vmv_jobs_audit(e, "started");
-	if (vmv_execd_qga_began(e->jobs->execd, pid, &err) < 0)
-		vmv_jobs_qga_answer(e, &err, NULL, 0);
-	else
+	if (vmv_execd_qga_began(e->jobs->execd, pid, &err) == 0) {
 		tell_pid(e, pid);
+	} else { /* nobody could ask after it */
+		vmv_jobs_qga_answer(e, &err, NULL, 0);
+		vmv_job_cancel(e->job);
+	}
 	vmv_jobs_start_next(e->jobs);
 }
 
