@@ -201,7 +201,7 @@ static int open_home(const struct vmv_job_settings *s, const struct passwd *pw, 
 	    snprintf(path, sizeof(path), "%s%s", root, pw->pw_dir) >= (int)sizeof(path))
 		return vmv_fail(err, VMV_E_NOTFOUND, ENOENT, "'%.100s' has no home directory",
 				pw->pw_name);
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? vmv_fail(err, errno == ENOENT ? VMV_E_NOTFOUND : VMV_E_IO, errno,
 				 "cannot open the home directory of '%.100s': %s", pw->pw_name,
 				 strerror(errno))
