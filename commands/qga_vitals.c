@@ -20,6 +20,14 @@ static uint64_t difference(uint64_t all, uint64_t part)
 	return all == VMV_UNSET || part == VMV_UNSET || part > all ? VMV_UNSET : all - part;
 }
 
+/* The kernel's estimate of what is available may be over what there is. */
+static uint64_t used(const struct vmv_memory_sample *m)
+{
+	return m->available != VMV_UNSET && m->available > m->total
+		       ? 0
+		       : difference(m->total, m->available);
+}
+
 static void write_memory(struct vmv_jw *w, const struct vmv_memory_sample *m)
 {
 	const struct {
@@ -27,7 +35,7 @@ static void write_memory(struct vmv_jw *w, const struct vmv_memory_sample *m)
 		uint64_t bytes;
 	} members[] = {
 		{ "total_bytes", m->total },
-		{ "used_bytes", difference(m->total, m->available) },
+		{ "used_bytes", used(m) },
 		{ "available_bytes", m->available },
 		{ "free_bytes", m->free },
 		{ "buffers_bytes", m->buffers },
