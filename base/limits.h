@@ -64,6 +64,7 @@
 #define VMV_NOFILE_RESERVE     512    /* descriptors for everything else */
 #define VMV_NOFILE_WANTED      (VMV_KEPT_STATS_MAX + VMV_NOFILE_RESERVE) /* soft limit we ask for */
 #define VMV_CPUS_MAX	       4096 /* rows beyond these bounds are counted and left out */
+#define VMV_MEMORY_BLOCKS_MAX  65536
 #define VMV_DISKS_MAX	       1024
 #define VMV_INTERFACES_MAX     1024
 #define VMV_PROCESSES_MAX      (1u << 22) /* pid_max of the kernel */

@@ -35,6 +35,9 @@ collectors_libcollectors_a_SOURCES = \
 	collectors/tcp.c collectors/tcp.h \
 	collectors/temperature.c collectors/temperature.h \
 	collectors/time.c collectors/time.h \
+	collectors/timezone.c collectors/timezone.h \
+	collectors/topology.c collectors/topology.h \
+	collectors/tzrule.c \
 	collectors/user.c collectors/user.h \
 	collectors/virtual.c collectors/virtual.h \
 	collectors/vmstat.c collectors/vmstat.h \
