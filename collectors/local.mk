@@ -4,6 +4,9 @@ collectors_libcollectors_a_SOURCES = \
 	collectors/all.c collectors/collector.h \
 	collectors/answer.c collectors/answer.h \
 	collectors/address.c collectors/address.h \
+	collectors/blockdev.c collectors/blockdev.h \
+	collectors/blockdev_address.c \
+	collectors/blockfs.c collectors/blockfs.h \
 	collectors/cgroup.c collectors/cgroup.h \
 	collectors/cgroup_files.c collectors/cgroup_files.h \
 	collectors/cgroup_id.c collectors/cgroup_id.h \
@@ -17,6 +20,7 @@ collectors_libcollectors_a_SOURCES = \
 	collectors/hypervisor.c collectors/hypervisor.h \
 	collectors/kernel.c collectors/kernel.h \
 	collectors/keyed.c collectors/keyed.h \
+	collectors/links.c collectors/links.h \
 	collectors/load.c collectors/load.h \
 	collectors/memory.c collectors/memory.h \
 	collectors/mountinfo.c collectors/mountinfo.h \

@@ -24,7 +24,9 @@ commands_libcommands_a_SOURCES = \
 	commands/link.c \
 	commands/packages.c \
 	commands/qga_cpus.c \
+	commands/qga_disk.h \
 	commands/qga_families.h \
+	commands/qga_fsinfo.c \
 	commands/qga_handlers.c \
 	commands/qga_info.c \
 	commands/qga_network.c \
