@@ -193,8 +193,22 @@ size_t vmv_qga_restart(const char *text, size_t len)
 /* -- parsing ------------------------------------------------------------------------------------
  */
 
+/* The digits behind a minus sign: an integer below 64 bits, which json-c would make the least one
+ * that there is. */
+static bool is_underflow(const char *digits, size_t len)
+{
+	static const char least[] = "9223372036854775808";
+	size_t n = 0;
+
+	while (n < len && digits[n] >= '0' && digits[n] <= '9')
+		n++;
+	if (n < len && strchr(".eE", digits[n]))
+		return false;
+	return n > sizeof(least) - 1 || (n == sizeof(least) - 1 && memcmp(digits, least, n) > 0);
+}
+
 /* Colons outside of strings: one for each member that was written. */
-static size_t count_written(const char *text, size_t len)
+static size_t count_written(const char *text, size_t len, bool *has_underflow)
 {
 	bool in_string = false, is_escaped = false;
 	size_t n = 0;
@@ -206,6 +220,8 @@ static size_t count_written(const char *text, size_t len)
 			is_escaped = true;
 		else if (text[i] == '"')
 			in_string = !in_string;
+		else if (!in_string && text[i] == '-')
+			*has_underflow |= is_underflow(text + i + 1, len - i - 1);
 		else
 			n += !in_string && text[i] == ':';
 	}
@@ -237,19 +253,23 @@ static bool is_scalar(const char *text, size_t len)
 {
 	struct vmv_buf b = { .max = len + 16 };
 	struct json_object *json = NULL;
+	bool is_one = false;
 
 	if (len > 0 && *text != '{' && vmv_buf_add(&b, "{\"\":", 4) == 0 &&
 	    vmv_buf_add(&b, text, len) == 0 && vmv_buf_add(&b, "}", 1) == 0)
-		(void)vmv_json_parse(b.data, b.len, &json, NULL);
+		is_one = vmv_json_parse(b.data, b.len, &json, NULL) == 0 &&
+			 json_object_object_length(json) == 1;
 	vmv_buf_free(&b);
 	json_object_put(json);
-	return json != NULL;
+	return is_one;
 }
 
 int vmv_qga_parse(const char *text, size_t len, struct json_object **ret, struct vmv_err *err)
 {
 	struct json_object *json = NULL;
 	struct vmv_err why = { VMV_OK };
+	bool has_underflow = false;
+	const char *wrong = NULL;
 	int r = vmv_json_parse(text, len, &json, &why);
 
 	if (r == -ENOMEM)
@@ -258,9 +278,13 @@ int vmv_qga_parse(const char *text, size_t len, struct json_object **ret, struct
 		return vmv_fail(err, VMV_E_PARSE, EINVAL, "QMP input must be a JSON object");
 	if (r < 0)
 		return vmv_fail(err, VMV_E_PARSE, EINVAL, "JSON parse error, %.200s", why.msg);
-	if (count_read(json) != count_written(text, len)) {
+	if (count_read(json) != count_written(text, len, &has_underflow))
+		wrong = "duplicate key";
+	else if (has_underflow)
+		wrong = "a number too small";
+	if (wrong) {
 		json_object_put(json);
-		return vmv_fail(err, VMV_E_PARSE, EINVAL, "JSON parse error, duplicate key");
+		return vmv_fail(err, VMV_E_PARSE, EINVAL, "JSON parse error, %s", wrong);
 	}
 	*ret = json;
 	return 0;
