@@ -79,6 +79,8 @@ unit_tests = \
 	tests/unit/test_pressure \
 	tests/unit/test_process \
 	tests/unit/test_processes \
+	tests/unit/test_qga_args \
+	tests/unit/test_qga_framer \
 	tests/unit/test_rates \
 	tests/unit/test_response \
 	tests/unit/test_root \
