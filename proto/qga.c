@@ -267,7 +267,7 @@ static bool is_scalar(const char *text, size_t len)
 int vmv_qga_parse(const char *text, size_t len, struct json_object **ret, struct vmv_err *err)
 {
 	struct json_object *json = NULL;
-	struct vmv_err why = { VMV_OK };
+	struct vmv_err why = { .code = VMV_OK };
 	bool has_underflow = false;
 	const char *wrong = NULL;
 	int r = vmv_json_parse(text, len, &json, &why);

@@ -31,7 +31,7 @@ static void judge(const char *text, size_t len)
 	static const struct vmv_policy policy = { .level = VMV_FULL, .has_executor = true };
 	struct vmv_value values[VMV_ARGS_MAX];
 	struct json_object *request = NULL;
-	struct vmv_err err = { VMV_OK };
+	struct vmv_err err = { .code = VMV_OK };
 	struct vmv_qga_call call;
 	int r = vmv_qga_parse(text, len, &request, &err);
 
@@ -60,7 +60,7 @@ static void take_all(struct vmv_qga_framer *f, struct outcome *o, bool judges)
 		FUZZ_CHECK(kind == VMV_QGA_TOO_LONG ? len == 0 : len > 0 && len <= f->max + 1);
 		FUZZ_CHECK(!len || !memchr(text, '\xff', len));
 		FUZZ_CHECK(!len || !memchr(text, '\n', len));
-		FUZZ_CHECK(kind != VMV_QGA_REQUEST || *text == '{' || *text == '[');
+		FUZZ_CHECK(kind != VMV_QGA_REQUEST || text[len - 1] == '}' || text[len - 1] == ']');
 		if (judges && len > 0) {
 			uint8_t *copy = fuzz_copy((const uint8_t *)text, len);
 

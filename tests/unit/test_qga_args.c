@@ -126,7 +126,7 @@ START_TEST(what_is_wrong_is_told_literally)
 	struct vmv_value values[VMV_ARGS_MAX];
 	struct json_object *request = NULL;
 	struct vmv_qga_call call;
-	struct vmv_err err = { VMV_OK };
+	struct vmv_err err = { .code = VMV_OK };
 	char got[400];
 
 	ck_assert_int_lt(judge(refused[_i].text, &request, &call, values, &err), 0);
@@ -158,7 +158,7 @@ START_TEST(what_is_right_is_taken)
 	struct vmv_value values[VMV_ARGS_MAX];
 	struct json_object *request = NULL;
 	struct vmv_qga_call call;
-	struct vmv_err err = { VMV_OK };
+	struct vmv_err err = { .code = VMV_OK };
 
 	ck_assert_msg(judge(taken[_i].text, &request, &call, values, &err) == 0, "%s", err.msg);
 	ck_assert_int_eq(values[0].number, taken[_i].number);
@@ -174,7 +174,7 @@ START_TEST(texts_and_lists_are_borrowed_from_the_request)
 	struct vmv_value v[VMV_ARGS_MAX];
 	struct json_object *request = NULL;
 	struct vmv_qga_call call;
-	struct vmv_err err = { VMV_OK };
+	struct vmv_err err = { .code = VMV_OK };
 
 	ck_assert_msg(judge(text, &request, &call, v, &err) == 0, "%s", err.msg);
 	ck_assert_str_eq(v[VMV_QGA_EXEC_PATH].text, "/bin");
@@ -226,7 +226,7 @@ static int judge_long(const char *command, const char *name, size_t n, bool is_l
 	vmv_autofree char *text = malloc(size);
 	struct vmv_value values[VMV_ARGS_MAX];
 	struct json_object *request = NULL;
-	struct vmv_err err = { VMV_OK };
+	struct vmv_err err = { .code = VMV_OK };
 	struct vmv_qga_call call;
 	int r;
 
@@ -257,7 +257,7 @@ END_TEST
 START_TEST(a_long_name_does_not_overflow_the_message)
 {
 	struct json_object *request = NULL;
-	struct vmv_err err = { VMV_OK };
+	struct vmv_err err = { .code = VMV_OK };
 	struct vmv_qga_call call;
 	char text[1024];
 
@@ -315,7 +315,7 @@ static const struct {
 START_TEST(the_policy_decides)
 {
 	const struct vmv_command *c = vmv_qga_find(rows[_i].command);
-	struct vmv_err err = { VMV_OK };
+	struct vmv_err err = { .code = VMV_OK };
 	char desc[160] = "";
 	int r;
 

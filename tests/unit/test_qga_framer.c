@@ -84,6 +84,7 @@ static const struct {
 	{ "x{}\n", "R:{}|", 1 },
 	{ "\"{}\n", "R:{}|", 1 },
 	{ "}{}\n", "R:{}|", 1 },
+	{ "x[1]\n", "R:x[1]|", 0 }, /* but no request begins with this one */
 	/* a byte 0xFF drops what is not whole, and what is read next is whole */
 	{ "\xff", "", 0 },
 	{ "\xff\xff\xff{}\n", "R:{}|", 0 },
@@ -296,7 +297,7 @@ START_TEST(what_is_no_json_object_is_told_in_the_words_of_the_protocol)
 	size_t len = strlen(parsed[_i].text);
 	vmv_autofree char *exact = malloc(len + 1); /* no NUL behind it */
 	struct json_object *json = NULL;
-	struct vmv_err err = { VMV_OK };
+	struct vmv_err err = { .code = VMV_OK };
 	int r;
 
 	ck_assert_ptr_nonnull(exact);
