@@ -97,6 +97,15 @@ static bool cut(struct vmv_qga_framer *f, size_t end, size_t next, const char **
 	return n > 0;
 }
 
+/* The same, and nobody is told what was in it. */
+static void flush(struct vmv_qga_framer *f, size_t end, size_t next)
+{
+	const char *text;
+	size_t len;
+
+	f->flushed += cut(f, end, next, &text, &len);
+}
+
 /* One character of what is at hand. True: it closes the outermost bracket. */
 static bool step(struct vmv_qga_framer *f, char c)
 {
@@ -131,43 +140,54 @@ static bool skip(struct vmv_qga_framer *f)
 	return false;
 }
 
+static bool overflow(struct vmv_qga_framer *f)
+{
+	if (f->scanned - f->taken <= f->max)
+		return false;
+	f->taken = f->scanned;
+	forget_state(f);
+	f->is_skipping = true;
+	return skip(f);
+}
+
+/* The next character. */
+static enum vmv_qga_piece scan(struct vmv_qga_framer *f, const char **text, size_t *len)
+{
+	size_t at = f->scanned;
+	char c = f->buf.data[at];
+
+	if (c == FLUSH) {
+		flush(f, at, at + 1);
+		return VMV_QGA_NONE;
+	}
+	if (c == '\n')
+		return cut(f, at, at + 1, text, len) ? VMV_QGA_JUNK : VMV_QGA_NONE;
+	/* what nobody ended before a request begins on its line was another client's */
+	if (c == '{' && f->depth == 0)
+		flush(f, at, at);
+	f->scanned = at + 1;
+	if (step(f, c)) {
+		(void)cut(f, at + 1, at + 1, text, len);
+		return VMV_QGA_REQUEST;
+	}
+	return overflow(f) ? VMV_QGA_TOO_LONG : VMV_QGA_NONE;
+}
+
 enum vmv_qga_piece vmv_qga_framer_next(struct vmv_qga_framer *f, const char **text, size_t *len)
 {
+	enum vmv_qga_piece kind = VMV_QGA_NONE;
+
 	*text = NULL;
 	*len = 0;
 	if (f->is_skipping && skip(f))
 		return VMV_QGA_TOO_LONG;
-	while (f->scanned < f->buf.len) {
-		size_t at = f->scanned;
-		char c = f->buf.data[at];
-
-		if (c == FLUSH) {
-			f->flushed += cut(f, at, at + 1, text, len);
-		} else if (c == '\n') {
-			if (cut(f, at, at + 1, text, len))
-				return VMV_QGA_JUNK;
-		} else {
-			/* what nobody ended before a request begins on its line was another
-			 * client's */
-			if (c == '{' && f->depth == 0)
-				f->flushed += cut(f, at, at, text, len);
-			f->scanned = at + 1;
-			if (step(f, c)) {
-				(void)cut(f, at + 1, at + 1, text, len);
-				return VMV_QGA_REQUEST;
-			}
-			if (at + 1 - f->taken > f->max) {
-				f->taken = f->scanned;
-				forget_state(f);
-				f->is_skipping = true;
-				if (skip(f))
-					return VMV_QGA_TOO_LONG;
-			}
-		}
+	while (kind == VMV_QGA_NONE && f->scanned < f->buf.len)
+		kind = scan(f, text, len);
+	if (kind == VMV_QGA_NONE || kind == VMV_QGA_TOO_LONG) {
+		*text = NULL;
+		*len = 0;
 	}
-	*text = NULL;
-	*len = 0;
-	return VMV_QGA_NONE;
+	return kind;
 }
 
 static bool begins_request(const char *p, size_t len)
