@@ -81,8 +81,10 @@ unit_tests = \
 	tests/unit/test_processes \
 	tests/unit/test_qga_accounts \
 	tests/unit/test_qga_actions \
+	tests/unit/test_qga_args \
 	tests/unit/test_qga_exec \
 	tests/unit/test_qga_files \
+	tests/unit/test_qga_framer \
 	tests/unit/test_qga_operate \
 	tests/unit/test_qga_table \
 	tests/unit/test_rates \
