@@ -1,7 +1,7 @@
 # make bench [BENCH_FLAGS='--check --only start,stop']: measures vmvitalsd, prints a table and writes
 # bench/results.json.
 EXTRA_PROGRAMS = bench/floor bench/crowd bench/verify
-EXTRA_DIST += bench/commands.py bench/common.py bench/executor.py bench/peers.py bench/run.py
+EXTRA_DIST += bench/commands.py bench/common.py bench/executor.py bench/peers.py bench/qga.py bench/run.py
 CLEANFILES += bench/floor bench/crowd bench/verify bench/results.json
 
 bench_floor_SOURCES = bench/floor.c

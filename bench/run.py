@@ -21,6 +21,7 @@ import time
 
 import commands
 import peers
+import qga
 from common import (PATIENCE_S, Host, Place, Skip, agent, agent_and_host, agent_argv, connect, cpu_ns,
                     crowd, memory_kb, percentile, process_count, running, switches)
 
@@ -495,6 +496,7 @@ BENCHES = {
     "verify": commands.bench_verify,
     "executor": commands.bench_executor,
     "commands": commands.bench_commands,
+    "qga": qga.bench_qga,
 }
 
 

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "commands/command.h"
+#include "commands/qga.h"
 #include "commands/words.h"
 
 #include <stdbool.h>
@@ -96,6 +97,43 @@ static void put_family(const struct vmv_family *f)
 	}
 }
 
+/* -- the second language ------------------------------------------------------------------------
+ */
+
+static void put_qga_arguments(const struct vmv_command *c)
+{
+	for (size_t i = 0; i < c->n_args; i++)
+		(void)printf("%s`%s`%s", i > 0 ? ", " : "", c->args[i].name,
+			     c->args[i].is_required ? "" : "?");
+}
+
+static void put_qga(void)
+{
+	(void)printf(
+		"\n## QEMU guest agent\n\n"
+		"What channels that speak that protocol know ([QGA.md](QGA.md)); nothing of it is "
+		"signed, so `[qga] level`,\n`allow` and `deny` say what the executor does. With a "
+		"question mark: optional.\n\n"
+		"| command | level | by | time | arguments | |\n"
+		"| --- | --- | --- | --- | --- | --- |\n");
+	for (size_t i = 0; i < vmv_n_qga_commands; i++) {
+		const struct vmv_command *c = &vmv_qga_commands[i];
+
+		(void)printf("| %s | %s | %s | ", c->name, vmv_level_name(c->level),
+			     vmv_doer_name(c->doer));
+		put_time(c);
+		(void)printf(" | ");
+		put_qga_arguments(c);
+		(void)printf(" | ");
+		put_cell(c->help);
+		if (c->flags & VMV_COMMAND_FROZEN)
+			(void)printf(" Served while filesystems are frozen.");
+		if (c->flags & VMV_COMMAND_SILENT)
+			(void)printf(" Nothing is said on success.");
+		(void)printf(" |\n");
+	}
+}
+
 static void put_index(void)
 {
 	(void)printf("| action | level | by | time | |\n| --- | --- | --- | --- | --- |\n");
@@ -138,6 +176,7 @@ void put_commands(void)
 	put_index();
 	for (size_t i = 0; i < vmv_n_families; i++)
 		put_family(&vmv_families[i]);
+	put_qga();
 }
 
 /* -- the manual -------------------------------------------------------------------------------- */
@@ -215,6 +254,23 @@ static void put_roff_family(const struct vmv_family *f)
 	}
 }
 
+static void put_roff_qga(void)
+{
+	(void)printf(".SH \"QEMU GUEST AGENT\"\n"
+		     "Channels that speak that protocol know these instead, unsigned, as far as\n"
+		     ".I [qga] level\n"
+		     "goes.\n");
+	for (size_t i = 0; i < vmv_n_qga_commands; i++) {
+		const struct vmv_command *c = &vmv_qga_commands[i];
+
+		(void)printf(".TP\n.B ");
+		put_roff(c->name);
+		(void)printf("\n\\&");
+		put_roff(c->help);
+		(void)printf(" Level %s.\n", vmv_level_name(c->level));
+	}
+}
+
 void put_commands_man(void)
 {
 	(void)printf(".\\\" Written by docs/generate from the tables in commands/: make "
@@ -242,5 +298,6 @@ void put_commands_man(void)
 		     "{str:str} an object of strings.\n");
 	for (size_t i = 0; i < vmv_n_families; i++)
 		put_roff_family(&vmv_families[i]);
+	put_roff_qga();
 	(void)printf(".SH \"SEE ALSO\"\n.BR vmvitals (1),\n.BR vmvitalsd (8)\n");
 }
