@@ -112,9 +112,12 @@ int acting_run_qga(struct acting *x, const char *command, const char *arguments,
 	if (r < 0)
 		ck_assert_int_ne(x->err.code, VMV_OK);
 	if (x->action.data.buf.len > 0) {
+		char *data = strndup(x->action.data.buf.data, x->action.data.buf.len);
+
 		ck_assert_int_eq(vmv_jw_finish(&x->action.data), 0);
-		x->data = json_tokener_parse(x->action.data.buf.data);
+		x->data = json_tokener_parse(data); /* any value, not only an object */
 		ck_assert_ptr_nonnull(x->data);
+		free(data);
 	}
 	return r;
 }

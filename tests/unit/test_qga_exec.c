@@ -221,7 +221,11 @@ END_TEST
 START_TEST(nothing_else_is_open_or_blocked)
 {
 	assert_said(SH("cd /proc/self/fd && ls -x", KEPT), "0  1  2\n", "");
-	assert_said(SH("pwd; umask; grep -E '^Sig(Blk|Ign)' /proc/$$/status | cut -f2", KEPT),
+	/* 32 and 33 are the C library's own: who started us may have left them ignored, and nobody
+	 * can change that */
+	assert_said(SH("pwd; umask; grep -E '^Sig(Blk|Ign)' /proc/$$/status | cut -f2 |"
+		       " sed 's/^0000000180000000$/0000000000000000/'",
+		       KEPT),
 		    "/\n0022\n0000000000000000\n0000000000000000\n", "");
 	assert_said(
 		SH("readlink /proc/self/fd/0 /proc/self/fd/2", ",\"capture-output\":\"stdout\""),
