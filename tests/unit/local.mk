@@ -79,6 +79,7 @@ unit_tests = \
 	tests/unit/test_pressure \
 	tests/unit/test_process \
 	tests/unit/test_processes \
+	tests/unit/test_qga_system \
 	tests/unit/test_rates \
 	tests/unit/test_response \
 	tests/unit/test_root \
@@ -102,6 +103,8 @@ unit_tests = \
 	tests/unit/test_tcp \
 	tests/unit/test_temperature \
 	tests/unit/test_time \
+	tests/unit/test_timezone \
+	tests/unit/test_topology \
 	tests/unit/test_tree \
 	tests/unit/test_units \
 	tests/unit/test_usage \
