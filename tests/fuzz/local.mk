@@ -27,6 +27,7 @@ fuzz_tests = \
 	tests/fuzz/fuzz_spec \
 	tests/fuzz/fuzz_stat \
 	tests/fuzz/fuzz_systemd \
+	tests/fuzz/fuzz_timezone \
 	tests/fuzz/fuzz_utmp \
 	tests/fuzz/fuzz_virtual \
 	tests/fuzz/fuzz_vitals \
@@ -63,6 +64,7 @@ tests_fuzz_fuzz_sockstat_SOURCES = tests/fuzz/fuzz_sockstat.c $(fuzz_driver)
 tests_fuzz_fuzz_spec_SOURCES = tests/fuzz/fuzz_spec.c $(fuzz_driver)
 tests_fuzz_fuzz_stat_SOURCES = tests/fuzz/fuzz_stat.c $(fuzz_driver)
 tests_fuzz_fuzz_systemd_SOURCES = tests/fuzz/fuzz_systemd.c $(fuzz_driver)
+tests_fuzz_fuzz_timezone_SOURCES = tests/fuzz/fuzz_timezone.c $(fuzz_driver)
 tests_fuzz_fuzz_utmp_SOURCES = tests/fuzz/fuzz_utmp.c $(fuzz_driver)
 tests_fuzz_fuzz_virtual_SOURCES = tests/fuzz/fuzz_virtual.c $(fuzz_driver)
 tests_fuzz_fuzz_vitals_SOURCES = tests/fuzz/fuzz_vitals.c $(fuzz_driver)

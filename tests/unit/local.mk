@@ -86,6 +86,7 @@ unit_tests = \
 	tests/unit/test_qga_files \
 	tests/unit/test_qga_framer \
 	tests/unit/test_qga_operate \
+	tests/unit/test_qga_system \
 	tests/unit/test_qga_table \
 	tests/unit/test_rates \
 	tests/unit/test_response \
@@ -110,6 +111,8 @@ unit_tests = \
 	tests/unit/test_tcp \
 	tests/unit/test_temperature \
 	tests/unit/test_time \
+	tests/unit/test_timezone \
+	tests/unit/test_topology \
 	tests/unit/test_tree \
 	tests/unit/test_units \
 	tests/unit/test_usage \

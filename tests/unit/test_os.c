@@ -94,6 +94,25 @@ START_TEST(what_os_release_does_not_say_has_defaults)
 }
 END_TEST
 
+START_TEST(absent_keys_are_known_from_empty_ones)
+{
+	struct vmv_os_release r;
+
+	memset(&r, 'x', sizeof(r));
+	vmv_os_release_values("VERSION_ID=\nVARIANT_ID=\"\"\nVERSION='12 (bookworm)'\n"
+			      "VARIANT=two words\nID=a\nID=\"open\n",
+			      &r);
+	ck_assert(r.values[VMV_OS_VERSION_ID].is_there);
+	ck_assert_str_eq(r.values[VMV_OS_VERSION_ID].text, "");
+	ck_assert(r.values[VMV_OS_VARIANT_ID].is_there);
+	ck_assert_str_eq(r.values[VMV_OS_VERSION].text, "12 (bookworm)");
+	ck_assert_str_eq(r.values[VMV_OS_ID].text, "a");
+	ck_assert(!r.values[VMV_OS_VARIANT].is_there); /* malformed */
+	ck_assert(!r.values[VMV_OS_NAME].is_there);
+	ck_assert(!r.values[VMV_OS_PRETTY_NAME].is_there);
+}
+END_TEST
+
 START_TEST(a_value_too_long_is_cut_between_characters)
 {
 	struct vmv_os_sample s = { .id = "" };
@@ -103,6 +122,38 @@ START_TEST(a_value_too_long_is_cut_between_characters)
 	memcpy(text + 65, "\xc3\xa4\n", 4); /* bytes 63 and 64 of the value are one letter */
 	vmv_os_release_parse(text, &s);
 	ck_assert_uint_eq(strlen(s.id), 62);
+}
+END_TEST
+
+START_TEST(the_kernel_tells_release_and_version)
+{
+	struct vmv_os_kernel k;
+	struct utsname u;
+
+	ck_assert_int_eq(uname(&u), 0);
+	vmv_os_kernel_read(&fx.root, &k);
+	ck_assert_str_eq(k.release, "");
+	ck_assert_str_eq(k.version, "");
+	ck_assert_str_eq(k.machine, u.machine);
+	fixture_put(&fx, "proc/sys/kernel/osrelease", "6.1.0-13-amd64\n");
+	fixture_put(&fx, "proc/sys/kernel/version", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.55-1\n");
+	vmv_os_kernel_read(&fx.root, &k);
+	ck_assert_str_eq(k.release, "6.1.0-13-amd64");
+	ck_assert_str_eq(k.version, "#1 SMP PREEMPT_DYNAMIC Debian 6.1.55-1");
+}
+END_TEST
+
+START_TEST(the_host_name_is_read_or_unknown)
+{
+	char name[VMV_OS_HOSTNAME] = "old";
+
+	ck_assert_int_eq(vmv_os_hostname_read(&fx.root, name), -ENOENT);
+	fixture_put(&fx, "proc/sys/kernel/hostname", "\n");
+	ck_assert_int_eq(vmv_os_hostname_read(&fx.root, name), -ENODATA);
+	ck_assert_str_eq(name, "old");
+	fixture_put(&fx, "proc/sys/kernel/hostname", "web1\n");
+	ck_assert_int_eq(vmv_os_hostname_read(&fx.root, name), 0);
+	ck_assert_str_eq(name, "web1");
 }
 END_TEST
 
@@ -234,6 +285,9 @@ int main(void)
 	tcase_add_loop_test(tc, os_release_values_are_unquoted_and_malformed_lines_skipped, 0,
 			    (int)VMV_COUNTOF(quoting));
 	tcase_add_test(tc, what_os_release_does_not_say_has_defaults);
+	tcase_add_test(tc, absent_keys_are_known_from_empty_ones);
+	tcase_add_test(tc, the_kernel_tells_release_and_version);
+	tcase_add_test(tc, the_host_name_is_read_or_unknown);
 	tcase_add_test(tc, a_value_too_long_is_cut_between_characters);
 	tcase_add_test(tc, a_whole_tree_is_read);
 	tcase_add_test(tc, an_empty_tree_is_no_failure);
