@@ -1,6 +1,7 @@
 # One program per parser of outside bytes. Here they replay their corpora, with any compiler; 'make
 # fuzz' builds them once more with clang's libFuzzer and lets them search.
 fuzz_tests = \
+	tests/fuzz/fuzz_blockdev \
 	tests/fuzz/fuzz_cgroup \
 	tests/fuzz/fuzz_diag \
 	tests/fuzz/fuzz_diskstats \
@@ -37,6 +38,7 @@ TESTS += $(fuzz_tests)
 EXTRA_DIST += tests/fuzz/corpus tests/fuzz/dict tests/fuzz/run.sh
 
 fuzz_driver = tests/fuzz/replay.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_blockdev_SOURCES = tests/fuzz/fuzz_blockdev.c $(fuzz_driver)
 tests_fuzz_fuzz_cgroup_SOURCES = tests/fuzz/fuzz_cgroup.c $(fuzz_driver)
 tests_fuzz_fuzz_diag_SOURCES = tests/fuzz/fuzz_diag.c $(fuzz_driver)
 tests_fuzz_fuzz_diskstats_SOURCES = tests/fuzz/fuzz_diskstats.c $(fuzz_driver)

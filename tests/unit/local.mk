@@ -5,6 +5,7 @@ unit_tests = \
 	tests/unit/test_arguments \
 	tests/unit/test_asker \
 	tests/unit/test_backoff \
+	tests/unit/test_blockdev \
 	tests/unit/test_bucket \
 	tests/unit/test_buf \
 	tests/unit/test_capture \
@@ -52,6 +53,7 @@ unit_tests = \
 	tests/unit/test_kill \
 	tests/unit/test_launch \
 	tests/unit/test_link \
+	tests/unit/test_links \
 	tests/unit/test_load \
 	tests/unit/test_log \
 	tests/unit/test_memory \
@@ -85,7 +87,9 @@ unit_tests = \
 	tests/unit/test_qga_exec \
 	tests/unit/test_qga_files \
 	tests/unit/test_qga_framer \
+	tests/unit/test_qga_network \
 	tests/unit/test_qga_operate \
+	tests/unit/test_qga_storage \
 	tests/unit/test_qga_system \
 	tests/unit/test_qga_table \
 	tests/unit/test_rates \
@@ -135,6 +139,13 @@ tests_unit_test_keeper_SOURCES = tests/unit/test_keeper.c $(warp)
 tests_unit_test_network_SOURCES = tests/unit/test_network.c $(warp)
 tests_unit_test_poll_SOURCES = tests/unit/test_poll.c $(warp)
 tests_unit_test_walk_SOURCES = tests/unit/test_walk.c $(warp)
+
+# Handlers of the QEMU guest agent's protocol.
+qga_ask = tests/lib/qga_ask.c tests/lib/qga_ask.h
+devices = tests/lib/devices.c tests/lib/devices.h
+tests_unit_test_blockdev_SOURCES = tests/unit/test_blockdev.c $(devices)
+tests_unit_test_qga_network_SOURCES = tests/unit/test_qga_network.c $(qga_ask)
+tests_unit_test_qga_storage_SOURCES = tests/unit/test_qga_storage.c $(qga_ask) $(devices)
 
 # It runs the program.
 EXTRA_tests_unit_test_helper_DEPENDENCIES = vmvitals-helper$(EXEEXT)

@@ -349,6 +349,7 @@ static const char *const bad[] = {
 	"254 0 vda 1 2 3 4 5 6 7 8 9 10 11x\n",
 	"254 0 vda 1 2 -3 4 5 6 7 8 9 10 11\n",
 	"254 0 vda 1 2 3 4 5 6 7 8 9 10 99999999999999999999\n", /* past UINT64_MAX */
+	"254 4294967296 vda 1 2 3 4 5 6 7 8 9 10 11\n", /* the kernel's numbers have 32 bits */
 	"254 0 " NAME_64 " 1 2 3 4 5 6 7 8 9 10 11\n",
 };
 

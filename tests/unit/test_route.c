@@ -58,8 +58,8 @@ START_TEST(an_ipv4_line_is_a_route)
 	memcpy(&words[1], gateway, 4);
 	memcpy(&words[2], (const uint8_t[]){ 255, 255, 255, 0 }, 4);
 	(void)snprintf(text, sizeof(text),
-		       HEADINGS "eth0\t%08X\t%08X\t0003\t0\t0\t100\t%08X\t0\t0\t0   \n", words[0],
-		       words[1], words[2]);
+		       HEADINGS "eth0\t%08X\t%08X\t0003\t2\t3\t100\t%08X\t1400\t64\t5   \n",
+		       words[0], words[1], words[2]);
 	ck_assert_int_eq(vmv_route4_parse(text, keep_route, &r, &err), 0);
 	ck_assert_uint_eq(r.n, 1);
 	ck_assert_str_eq(r.v[0].device, "eth0");
@@ -69,6 +69,27 @@ START_TEST(an_ipv4_line_is_a_route)
 	ck_assert_mem_eq(r.v[0].gateway, gateway, 4);
 	ck_assert_uint_eq(r.v[0].metric, 100);
 	ck_assert_uint_eq(r.v[0].flags, 3);
+	ck_assert_uint_eq(r.v[0].refcnt, 2);
+	ck_assert_uint_eq(r.v[0].use, 3);
+	ck_assert_uint_eq(r.v[0].mtu, 1400);
+	ck_assert_uint_eq(r.v[0].window, 64);
+	ck_assert_uint_eq(r.v[0].irtt, 5);
+}
+END_TEST
+
+START_TEST(what_is_no_count_is_unknown)
+{
+	struct routes r = { .n = 0 };
+
+	ck_assert_int_eq(
+		vmv_route4_parse(HEADINGS
+				 "eth0\t00000000\t00000000\t0001\t-1\tx\t0\t00000000\t-5\n",
+				 keep_route, &r, NULL),
+		0);
+	ck_assert_uint_eq(r.n, 1);
+	ck_assert(r.v[0].refcnt == VMV_UNSET && r.v[0].use == VMV_UNSET);
+	ck_assert(r.v[0].mtu == VMV_UNSET && r.v[0].window == VMV_UNSET &&
+		  r.v[0].irtt == VMV_UNSET);
 }
 END_TEST
 
@@ -79,8 +100,8 @@ START_TEST(an_ipv6_line_is_a_route)
 
 	ck_assert_int_eq(vmv_route6_parse("20010db8000000000000000000000000 40 "
 					  "20010db8000100000000000000000000 30 "
-					  "fe800000000000000000000000000001 ffffffff 00000002 "
-					  "00000000 80000003     eth0\n",
+					  "fe800000000000000000000000000001 ffffffff 0000000a "
+					  "00000010 80000003     eth0\n",
 					  keep_route, &r, &err),
 			 0);
 	ck_assert_uint_eq(r.n, 1);
@@ -93,6 +114,41 @@ START_TEST(an_ipv6_line_is_a_route)
 	ck_assert_uint_eq(r.v[0].gateway[15], 1);
 	ck_assert_uint_eq(r.v[0].metric, UINT32_MAX);
 	ck_assert_uint_eq(r.v[0].flags, 0x80000003);
+	ck_assert_uint_eq(r.v[0].refcnt, 10);
+	ck_assert_uint_eq(r.v[0].use, 16);
+	ck_assert(r.v[0].mtu == VMV_UNSET);
+}
+END_TEST
+
+static int stop_at_once(void *arg, const struct vmv_route *route)
+{
+	(void)route;
+	++*(unsigned *)arg;
+	return -EINTR;
+}
+
+START_TEST(all_lines_are_told_until_somebody_has_enough)
+{
+	struct routes r = { .n = 0 };
+	struct vmv_err err = { 0 };
+	unsigned n = 0;
+
+	ck_assert_int_eq(vmv_routes_read(&fx.root, keep_route, &r, &err), -ENOENT);
+	ck_assert_int_ne(err.code, VMV_OK);
+	fixture_put(&fx, "proc/net/ipv6_route",
+		    ZEROS " 00 " ZEROS " 00 " ZEROS " ffffffff 00000001 00000000 00200200 lo\n");
+	ck_assert_int_eq(vmv_routes_read(&fx.root, keep_route, &r, NULL), 0);
+	ck_assert_uint_eq(r.n, 1); /* a rejecting one, which the group does not show */
+	fixture_put(&fx, "proc/net/route", "malformed\n");
+	ck_assert_int_eq(vmv_routes_read(&fx.root, keep_route, &r, NULL), 0);
+	ck_assert_uint_eq(r.n, 2);
+	fixture_put(&fx, "proc/net/route",
+		    HEADINGS "lo\t0000007F\t00000000\t0201\t0\t0\t0\t00000000\t0\t0\t0\n");
+	ck_assert_int_eq(vmv_routes_read(&fx.root, stop_at_once, &n, NULL), -EINTR);
+	ck_assert_uint_eq(n, 1);
+	fixture_put(&fx, "proc/net/route", "malformed\n");
+	fixture_put(&fx, "proc/net/ipv6_route", "malformed\n");
+	ck_assert_int_eq(vmv_routes_read(&fx.root, keep_route, &r, NULL), -EINVAL);
 }
 END_TEST
 
@@ -474,6 +530,8 @@ int main(void)
 	tcase_add_checked_fixture(tc, up, down);
 	tcase_add_test(tc, an_ipv4_line_is_a_route);
 	tcase_add_test(tc, an_ipv6_line_is_a_route);
+	tcase_add_test(tc, what_is_no_count_is_unknown);
+	tcase_add_test(tc, all_lines_are_told_until_somebody_has_enough);
 	tcase_add_test(tc, only_default_routes_that_are_up_are_default_routes);
 	tcase_add_test(tc, no_text_is_no_route);
 	tcase_add_loop_test(tc, malformed_ipv4_fails, 0, (int)VMV_COUNTOF(bad4));
