@@ -79,6 +79,8 @@ unit_tests = \
 	tests/unit/test_pressure \
 	tests/unit/test_process \
 	tests/unit/test_processes \
+	tests/unit/test_qga_children \
+	tests/unit/test_qga_files \
 	tests/unit/test_rates \
 	tests/unit/test_response \
 	tests/unit/test_root \
@@ -141,6 +143,8 @@ tests_unit_test_counters_LDADD = execd/libexecd.a $(LDADD)
 tests_unit_test_envelope_LDADD = execd/libexecd.a $(LDADD)
 tests_unit_test_keyring_LDADD = execd/libexecd.a $(LDADD)
 tests_unit_test_nonces_LDADD = execd/libexecd.a $(LDADD)
+tests_unit_test_qga_children_LDADD = execd/libexecd.a $(LDADD)
+tests_unit_test_qga_files_LDADD = execd/libexecd.a $(LDADD)
 tests_unit_test_sessions_LDADD = execd/libexecd.a $(LDADD)
 # Of the agent's libraries none needs these.
 tests_unit_test_packages_helper_SOURCES = tests/unit/test_packages_helper.c \
