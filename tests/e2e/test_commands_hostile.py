@@ -417,6 +417,11 @@ GARBAGE = {
     "a path for a script": [b'.{"type":"delivered","execution_id":"../../../../etc/passwd"}'],
     "numbers that are none": [b'.{"type":"taken","ref":-1,"bytes":-1}', b'.{"type":"taken","ref":1e99,"bytes":18446744073709551616}'],
     "a job that is none": [b'.{"type":"job","ref":1,"op":"cancel"}', b'.{"type":"job","ref":2,"op":7,"job":7}'],
+    "a command of nothing": [b'.{"type":"qga","ref":1}', b'.{"type":"qga","ref":1,"channel":"c"}'],
+    "commands that are none": [b'.{"type":"qga","ref":-1,"channel":7,"command":"guest-exec"}',
+                               b'.{"type":"qga","channel":"c","command":{"a":1},"arguments":"x"}',
+                               b'.{"type":"qga","channel":"c","command":"guest-exec-status","arguments":{"pid":1e99}}',
+                               b'.{"type":"qga","channel":"c","command":"' + b"%n" * 1000 + b'"}'],
     "half a line": [b'+{"type":"job"'], "deep": [b"." + b"[" * 30000],
 }
 FATAL = {"an unknown flag": [b"?x"], "an oversized packet": [b"." + b"x" * ((32 << 10) + 1)], "a huge packet": [b"+" + b"x" * (100 << 10)]}

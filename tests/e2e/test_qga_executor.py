@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import pathlib
+import random
 import signal
 import stat
 import sys
@@ -29,7 +30,8 @@ try:
     plan = json.load(open("{folder}/answers")).get(name, {{}})
 except FileNotFoundError:
     plan = {{}}
-while plan.get("until") and not os.path.exists(plan["until"]):
+parent = os.getppid()
+while plan.get("until") and not os.path.exists(plan["until"]) and os.getppid() == parent:
     time.sleep(0.01)
 if plan.get("dies"):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -299,6 +301,34 @@ def test_what_waits_or_runs_is_listed_and_can_be_cancelled(made, fake, tmp_path)
     results = {m["ref"]: m for m in (link.next(), link.next())}
     assert results[ref]["error"] == "cancelled" and results[ref]["data"] is None
     assert link.ask("job", op="status", job=None)["data"]["jobs"] == []
+
+
+def one_question(link, rng):
+    """Sends something that has one answer."""
+    name = rng.choice(["guest-fstrim", "guest-set-vcpus", "guest-exec", "guest-exec-status", "guest-file-open",
+                       "guest-file-flush", "guest-file-close", "guest-ping", "cancel", "status"])
+    arguments = {"guest-set-vcpus": {"vcpus": []}, "guest-exec-status": {"pid": rng.randrange(100)},
+                 "guest-exec": {"path": rng.choice(["/bin/true", "/bin/cat", "/bin/sleep"]), "arg": ["60"]},
+                 "guest-file-open": {"path": "/x"}, "guest-file-flush": {"handle": 1000 + rng.randrange(9)},
+                 "guest-file-close": {"handle": 1000 + rng.randrange(9)}}
+    if name in ("cancel", "status"):
+        return link.send("job", op=name, job=f"qga-{rng.randrange(200)}")
+    return link.send("qga", channel=f"c{rng.randrange(3)}", command=name, arguments=arguments.get(name))
+
+
+def test_in_a_storm_each_request_has_one_answer(made, fake):
+    seed = random.randrange(1 << 30)
+    rng = random.Random(seed)
+    e, link = made("level = full")
+    fake.plan("guest-fstrim", dies=True)
+    for _ in range(3):
+        with Link(e.path) as gone:
+            for _ in range(15):
+                one_question(gone, rng)
+    refs = [one_question(link, rng) for _ in range(150)]
+    assert sorted(link.next()["ref"] for _ in refs) == refs, f"seed {seed}"
+    wait_for(lambda: {j["action"] for j in link.ask("job", op="status", job=None)["data"]["jobs"]} <= {"guest-exec"},
+             f"what those asked that have gone has ended, seed {seed}")
 
 
 # -- filesystems that are frozen --------------------------------------------------------------------

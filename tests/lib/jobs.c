@@ -180,6 +180,7 @@ void jobs_start(struct ran *r, const char *description, size_t len, const struct
 		.kill_at_ms = moment(now, how->kill_ms),
 		.late_at_ms = moment(now, how->late_ms),
 		.output_max = how->output_max ? how->output_max : VMV_MIB,
+		.raw_left = how->raw_left,
 		.is_streamed = how->is_streamed,
 		.stream_max = how->stream_max ? how->stream_max : 64 * VMV_MIB,
 	};

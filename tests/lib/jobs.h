@@ -40,6 +40,7 @@ struct how {
 	const char *group;
 	uint64_t term_ms, kill_ms, late_ms;
 	size_t output_max;
+	size_t *raw_left;
 	bool is_streamed;
 	uint64_t stream_max; /* 0: 64 MiB */
 };

@@ -84,9 +84,11 @@ unit_tests = \
 	tests/unit/test_qga_accounts \
 	tests/unit/test_qga_actions \
 	tests/unit/test_qga_args \
+	tests/unit/test_qga_children \
 	tests/unit/test_qga_exec \
 	tests/unit/test_qga_files \
 	tests/unit/test_qga_framer \
+	tests/unit/test_qga_handles \
 	tests/unit/test_qga_network \
 	tests/unit/test_qga_operate \
 	tests/unit/test_qga_storage \
@@ -165,6 +167,8 @@ tests_unit_test_counters_LDADD = execd/libexecd.a $(LDADD)
 tests_unit_test_envelope_LDADD = execd/libexecd.a $(LDADD)
 tests_unit_test_keyring_LDADD = execd/libexecd.a $(LDADD)
 tests_unit_test_nonces_LDADD = execd/libexecd.a $(LDADD)
+tests_unit_test_qga_children_LDADD = execd/libexecd.a $(LDADD)
+tests_unit_test_qga_handles_LDADD = execd/libexecd.a $(LDADD)
 tests_unit_test_sessions_LDADD = execd/libexecd.a $(LDADD)
 # Of the agent's libraries none needs these.
 tests_unit_test_packages_helper_SOURCES = tests/unit/test_packages_helper.c \

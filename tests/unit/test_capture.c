@@ -246,6 +246,54 @@ START_TEST(noise_keeps_to_the_bound)
 }
 END_TEST
 
+static void capture_raw(struct vmv_capture *to, const char *s, size_t len)
+{
+	vmv_capture_add(to, s, len);
+	free(got.data);
+	ck_assert_int_eq(vmv_capture_text(to, &got), 0);
+}
+
+START_TEST(raw_it_is_the_beginning_as_it_came)
+{
+	static const char bytes[] = "\xff\0\"\xc3\xa4";
+	size_t left = 100;
+
+	vmv_capture_init_raw(&c, 5, &left);
+	capture_raw(&c, bytes, 3);
+	capture_raw(&c, bytes + 3, 1);
+	ck_assert(!got.is_cut && got.len == 4 && memcmp(got.data, bytes, 4) == 0);
+	capture_raw(&c, bytes + 4, 1);
+	ck_assert(!got.is_cut && got.len == 5);
+	capture_raw(&c, "", 0);
+	ck_assert(!got.is_cut);
+	capture_raw(&c, "more", 4);
+	ck_assert(got.is_cut && got.len == 5 && memcmp(got.data, bytes, 5) == 0);
+	ck_assert_uint_eq(c.total, 9);
+	ck_assert_uint_eq(left, 95);
+	vmv_capture_free(&c);
+	ck_assert_uint_eq(left, 100);
+}
+END_TEST
+
+START_TEST(raw_ones_share_what_there_is_and_leave_no_gap)
+{
+	struct vmv_capture other;
+	size_t left = 6;
+
+	vmv_capture_init_raw(&c, 100, &left);
+	vmv_capture_init_raw(&other, 100, &left);
+	capture_raw(&c, "abcd", 4);
+	capture_raw(&other, "1234", 4);
+	ck_assert(got.is_cut && got.len == 2 && memcmp(got.data, "12", 2) == 0);
+	vmv_capture_free(&c);
+	ck_assert_uint_eq(left, 4);
+	capture_raw(&other, "5", 1);
+	ck_assert(got.is_cut && got.len == 2);
+	vmv_capture_free(&other);
+	ck_assert_uint_eq(left, 6);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("capture");
@@ -264,6 +312,8 @@ int main(void)
 	tcase_add_test(tc, a_newline_before_the_mark_is_not_doubled);
 	tcase_add_test(tc, it_can_be_asked_in_between);
 	tcase_add_test(tc, noise_keeps_to_the_bound);
+	tcase_add_test(tc, raw_it_is_the_beginning_as_it_came);
+	tcase_add_test(tc, raw_ones_share_what_there_is_and_leave_no_gap);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

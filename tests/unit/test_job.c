@@ -857,6 +857,83 @@ START_TEST(a_group_that_is_not_its_own_is_not_believed)
 }
 END_TEST
 
+/* -- becoming another program --------------------------------------------------------------- */
+
+static pid_t begun_pid;
+static unsigned n_begun;
+
+static void on_began(void *arg, pid_t pid)
+{
+	ck_assert_ptr_eq(arg, &r);
+	ck_assert(!r.has_ended);
+	begun_pid = pid;
+	n_begun++;
+}
+
+static bool has_begun_and_written(void *arg)
+{
+	uint64_t counts[2];
+
+	(void)arg;
+	vmv_job_counts(r.job, counts);
+	return n_begun > 0 && counts[0] > 0;
+}
+
+START_TEST(who_becomes_a_program_has_begun)
+{
+	n_begun = 0;
+	begin("echo $$; exec sleep 1000", &patient);
+	r.calls.began = on_began;
+	jobs_until(has_begun_and_written, NULL);
+	ck_assert_int_eq(begun_pid, vmv_job_pid(r.job));
+	ck_assert_int_eq(kill(begun_pid, SIGTERM), 0);
+	jobs_wait(&r);
+	ck_assert_int_eq(r.end.signal, SIGTERM);
+	ck_assert_int_eq(atoi(r.out.data), begun_pid);
+	ck_assert_uint_eq(n_begun, 1);
+}
+END_TEST
+
+START_TEST(a_program_that_ends_at_once_has_begun)
+{
+	n_begun = 0;
+	begin("exit 3", &patient);
+	r.calls.began = on_began;
+	jobs_wait(&r);
+	ck_assert_uint_eq(n_begun, 1);
+	ck_assert_int_eq(r.end.exit_code, 3);
+}
+END_TEST
+
+/* A result, too long a one, and a child that ended before it was anything. */
+static const char *const never_begun[] = { "0 \n{}", "4000000 \n", "0 x" };
+
+START_TEST(who_says_something_or_comes_to_nothing_has_not_begun)
+{
+	struct how how = { .program = own_path() };
+
+	n_begun = 0;
+	jobs_start(&r, never_begun[_i], strlen(never_begun[_i]), &how);
+	r.calls.began = on_began;
+	jobs_wait(&r);
+	ck_assert_uint_eq(n_begun, 0);
+}
+END_TEST
+
+START_TEST(raw_output_is_its_beginning_and_shares_a_bound)
+{
+	size_t left = 3 * VMV_MIB;
+	const struct how how = { .output_max = 2 * VMV_MIB, .raw_left = &left };
+
+	run("head -c 2097152 /dev/zero; head -c 2000000 /dev/zero >&2", &how);
+	ck_assert_uint_eq(r.end.out.len + r.end.err.len, 3 * VMV_MIB);
+	ck_assert(r.end.err.is_cut || r.end.out.is_cut);
+	ck_assert_uint_eq(r.end.out.total, 2097152);
+	ran_free(&r);
+	ck_assert_uint_eq(left, 3 * VMV_MIB);
+}
+END_TEST
+
 /* -- several -------------------------------------------------------------------------------- */
 
 START_TEST(eight_at_once_do_not_mix)
@@ -945,6 +1022,11 @@ static void add_tests(TCase *tc)
 	tcase_add_test(tc, a_result_that_is_too_long_is_none);
 	tcase_add_test(tc, without_a_first_line_there_is_no_result);
 	tcase_add_test(tc, a_group_that_is_not_its_own_is_not_believed);
+	tcase_add_test(tc, who_becomes_a_program_has_begun);
+	tcase_add_test(tc, a_program_that_ends_at_once_has_begun);
+	tcase_add_loop_test(tc, who_says_something_or_comes_to_nothing_has_not_begun, 0,
+			    (int)VMV_COUNTOF(never_begun));
+	tcase_add_test(tc, raw_output_is_its_beginning_and_shares_a_bound);
 	tcase_add_test(tc, eight_at_once_do_not_mix);
 	tcase_add_test(tc, a_job_leaves_no_descriptor_open);
 }
