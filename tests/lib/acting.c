@@ -113,6 +113,7 @@ int acting_run_qga(struct acting *x, const char *command, const char *arguments,
 		ck_assert_int_ne(x->err.code, VMV_OK);
 	if (x->action.data.buf.len > 0) {
 		ck_assert_int_eq(vmv_jw_finish(&x->action.data), 0);
+		ck_assert_int_eq(vmv_buf_add(&x->action.data.buf, "", 1), 0); /* a NUL */
 		x->data = json_tokener_parse(x->action.data.buf.data);
 		ck_assert_ptr_nonnull(x->data);
 	}
