@@ -132,7 +132,7 @@ int vmv_rtc_get(const char *root, int64_t *ret_s)
 {
 	vmv_autoclose int fd = open_rtc(root);
 	uint64_t until = vmv_mono_ms(&vmv_clock_system) + SECOND_MS;
-	struct tm first, tm;
+	struct tm first = { 0 }, tm = { 0 };
 	int r = fd < 0 ? fd : read_rtc(fd, &first);
 
 	if (r < 0)

@@ -704,6 +704,45 @@ START_TEST(qga_leaves_what_somebody_else_has_frozen)
 }
 END_TEST
 
+/* A tmpfs, which cannot be frozen, that mountinfo says is on a disk. */
+static void mount_ram(char path[128])
+{
+	char file[128], text[4096], *at, *minor;
+
+	(void)snprintf(path, 128, "%s/ram", fx.dir);
+	(void)snprintf(file, sizeof(file), "%s/proc/self/mountinfo", fx.dir);
+	fixture_mkdir(&fx, "ram");
+	ck_assert_int_eq(mount("none", path, "tmpfs", 0, NULL), 0);
+	write_mountinfo();
+	ck_assert_int_gt(vmv_read_at(AT_FDCWD, file, text, sizeof(text)), 0);
+	at = strstr(text, " /ram ");
+	ck_assert_ptr_nonnull(at);
+	*at = '\0';
+	minor = strrchr(text, ':'); /* "36 35 0:42 / /ram rw ..." */
+	ck_assert_ptr_nonnull(minor);
+	ck_assert_int_eq(minor[-1], '0');
+	minor[-1] = '7';
+	*at = ' ';
+	fixture_put(&fx, "proc/self/mountinfo", text);
+}
+
+START_TEST(qga_passes_by_what_cannot_be_frozen_though_it_is_named)
+{
+	char path[128];
+
+	NEED_MOUNTS();
+	mount_ram(path);
+	expect_qga(QGA_LIST, "{\"mountpoints\":[\"/ram\",\"/mnt\"]}", "1");
+	ck_assert(is_frozen("mnt"));
+	expect_qga(QGA_THAW, "{}", "1");
+	await_guard();
+	ck_assert_int_lt(freeze("{\"mountpoints\":[\"/ram\",\"/mnt\"]}"), 0);
+	ck_assert_ptr_nonnull(strstr(x.err.msg, "cannot freeze '/ram'"));
+	await_guard();
+	ck_assert_int_eq(umount(path), 0);
+}
+END_TEST
+
 START_TEST(qga_runs_the_same_hooks)
 {
 	NEED_MOUNTS();
@@ -831,6 +870,7 @@ int main(void)
 	tcase_add_test(tc, qga_freezes_all_and_tells_how_many);
 	tcase_add_test(tc, qga_passes_names_by_that_are_not_there);
 	tcase_add_test(tc, qga_leaves_what_somebody_else_has_frozen);
+	tcase_add_test(tc, qga_passes_by_what_cannot_be_frozen_though_it_is_named);
 	tcase_add_test(tc, qga_runs_the_same_hooks);
 	tcase_add_test(tc, qga_trims_and_tells_of_each);
 	tcase_add_test(tc, a_record_is_read_as_it_was_written);
