@@ -221,8 +221,10 @@ END_TEST
 START_TEST(nothing_else_is_open_or_blocked)
 {
 	assert_said(SH("cd /proc/self/fd && ls -x", KEPT), "0  1  2\n", "");
-	assert_said(SH("pwd; umask; grep -E '^Sig(Blk|Ign)' /proc/$$/status | cut -f2", KEPT),
-		    "/\n0022\n0000000000000000\n0000000000000000\n", "");
+	assert_said(SH("pwd; umask", KEPT), "/\n0022\n", "");
+	/* the first bits of these masks are the C library's own */
+	assert_said(SH("grep -E '^Sig(Blk|Ign)' /proc/$$/status | grep -o '.......$'", KEPT),
+		    "0000000\n0000000\n", "");
 	assert_said(
 		SH("readlink /proc/self/fd/0 /proc/self/fd/2", ",\"capture-output\":\"stdout\""),
 		"/dev/null\n/dev/null\n", "");
