@@ -166,7 +166,8 @@ END_TEST
 START_TEST(where_root_may_run_nothing_it_does_not)
 {
 	run_as("{\"path\":\"echo\",\"arg\":[\"hi\"]" KEPT "}", "[\"nobody\"]");
-	ck_assert_ptr_nonnull(strstr(r.result.data, "\"NOT_ALLOWED\""));
+	ck_assert_ptr_nonnull(strstr(r.result.data, "\"NOT_ALLOWED\",\"error\":\"[exec] "
+						    "run_as_allow does not name root\""));
 	ck_assert_str_eq(r.out.data, "");
 	run_as("{\"path\":\"echo\",\"arg\":[\"hi\"]" KEPT "}", "[\"nobody\",\"root\"]");
 	ck_assert_str_eq(r.out.data, "hi\n");

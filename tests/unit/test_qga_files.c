@@ -7,11 +7,11 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -362,7 +362,24 @@ START_TEST(the_mode_of_one_that_is_there_stays)
 }
 END_TEST
 
-START_TEST(what_fits_is_told_when_the_disk_is_full)
+/* As on a full disk: what fits is written and told, so that nothing is written twice. */
+START_TEST(what_fits_is_told)
+{
+	const struct sigaction ignore = { .sa_handler = SIG_IGN };
+	const struct rlimit limit = { .rlim_cur = 3, .rlim_max = RLIM_INFINITY };
+	const struct rlimit none = { .rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY };
+
+	opened("/f", "a");
+	ck_assert_int_eq(sigaction(SIGXFSZ, &ignore, NULL), 0);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	writes(",\"buf-b64\":\"aGVsbG8=\"", 3);
+	fails("guest-file-write", ",\"buf-b64\":\"bG8=\"", VMV_E_IO);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+	check_text("f", "hel");
+}
+END_TEST
+
+START_TEST(there_is_an_end_to_positions)
 {
 	opened("/f", "w");
 	seeks(",\"offset\":9223372036854775807,\"whence\":0", INT64_MAX);
@@ -674,7 +691,8 @@ int main(void)
 	tcase_add_test(tc, r_plus_writes_in_place);
 	tcase_add_test(tc, a_new_file_is_not_for_others_to_write);
 	tcase_add_test(tc, the_mode_of_one_that_is_there_stays);
-	tcase_add_test(tc, what_fits_is_told_when_the_disk_is_full);
+	tcase_add_test(tc, what_fits_is_told);
+	tcase_add_test(tc, there_is_an_end_to_positions);
 	LOOP(other_modes_are_refused, bad_modes);
 	tcase_add_test(tc, another_file_of_that_name_is_not_touched);
 	tcase_add_test(tc, one_that_is_gone_is_not_made_again);
