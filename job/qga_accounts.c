@@ -30,7 +30,6 @@
 #define KEY_MAX	  (16 * VMV_KIB) /* bytes of one key */
 #define KEYS_NAME "authorized_keys"
 #define KEYS_NEW  ".authorized_keys.vmvitals"
-#define BLANKS	  " \t\r"
 
 /* -- accounts -------------------------------------------------------------------------------------
  */
@@ -314,6 +313,11 @@ struct line {
 	size_t len;
 };
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
 /* The next line of the text, and then the text behind it, without the blanks around it. */
 static bool next_line(struct line *text, struct line *ret_whole, struct line *ret)
 {
@@ -325,11 +329,11 @@ static bool next_line(struct line *text, struct line *ret_whole, struct line *re
 	*ret_whole = l;
 	text->len -= l.len + (end ? 1 : 0);
 	text->text += l.len + (end ? 1 : 0);
-	while (l.len > 0 && memchr(BLANKS, l.text[0], strlen(BLANKS))) {
+	while (l.len > 0 && is_blank(l.text[0])) {
 		l.text++;
 		l.len--;
 	}
-	while (l.len > 0 && memchr(BLANKS, l.text[l.len - 1], strlen(BLANKS)))
+	while (l.len > 0 && is_blank(l.text[l.len - 1]))
 		l.len--;
 	*ret = l;
 	return true;
