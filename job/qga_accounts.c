@@ -221,7 +221,7 @@ static int open_ssh(int home, bool creates, int *ret, struct vmv_err *err)
 		return 0;
 	}
 	if (errno == ELOOP || errno == ENOTDIR)
-		return vmv_fail(err, VMV_E_DENIED, errno, "'.ssh' is no directory");
+		return vmv_fail(err, VMV_E_RANGE, errno, "'.ssh' is no directory");
 	return vmv_fail(err, VMV_E_IO, errno, "cannot open '.ssh': %s", strerror(errno));
 }
 
@@ -261,7 +261,7 @@ static int read_keys(int ssh, struct vmv_buf *ret, struct vmv_err *err)
 		return vmv_fail(err, VMV_E_IO, errno, "cannot look at '" KEYS_NAME "': %s",
 				strerror(errno));
 	if (!S_ISREG(st.st_mode))
-		return vmv_fail(err, VMV_E_DENIED, EINVAL, "'" KEYS_NAME "' is no regular file");
+		return vmv_fail(err, VMV_E_RANGE, EINVAL, "'" KEYS_NAME "' is no regular file");
 	(void)snprintf(own, sizeof(own), "/proc/self/fd/%d", path);
 	fd = open(own, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	r = fd < 0 ? -errno : read_all(fd, ret);

@@ -406,13 +406,13 @@ START_TEST(a_linked_ssh_directory_is_refused)
 	fixture_mkdir(&fx, "elsewhere");
 	fixture_put(&fx, "elsewhere/" KEYS, "ssh-rsa X\n");
 	fixture_link(&fx, ssh, "/elsewhere");
-	refused(get(), VMV_E_DENIED);
-	refused(add("[\"ssh-rsa A\"]"), VMV_E_DENIED);
-	refused(take_out("[\"ssh-rsa X\"]"), VMV_E_DENIED);
+	refused(get(), VMV_E_RANGE);
+	refused(add("[\"ssh-rsa A\"]"), VMV_E_RANGE);
+	refused(take_out("[\"ssh-rsa X\"]"), VMV_E_RANGE);
 	check_text("elsewhere/" KEYS, "ssh-rsa X\n");
 	ck_assert_int_eq(unlinkat(top, ssh, 0), 0);
 	fixture_put(&fx, ssh, "a file");
-	refused(add("[\"ssh-rsa A\"]"), VMV_E_DENIED);
+	refused(add("[\"ssh-rsa A\"]"), VMV_E_RANGE);
 }
 END_TEST
 
@@ -423,10 +423,10 @@ START_TEST(a_linked_file_is_refused)
 	fixture_put(&fx, "shadow", "root:hash\n");
 	(void)snprintf(target, sizeof(target), "%s/shadow", fx.dir);
 	fixture_link(&fx, in_ssh(KEYS), target);
-	refused(get(), VMV_E_DENIED);
-	refused(add("[\"ssh-rsa A\"]"), VMV_E_DENIED);
-	refused(add("[\"ssh-rsa A\"],\"reset\":true"), VMV_E_DENIED);
-	refused(take_out("[\"root:hash\"]"), VMV_E_DENIED);
+	refused(get(), VMV_E_RANGE);
+	refused(add("[\"ssh-rsa A\"]"), VMV_E_RANGE);
+	refused(add("[\"ssh-rsa A\"],\"reset\":true"), VMV_E_RANGE);
+	refused(take_out("[\"root:hash\"]"), VMV_E_RANGE);
 	check_text("shadow", "root:hash\n");
 }
 END_TEST
@@ -435,8 +435,8 @@ START_TEST(nobody_waits_for_a_fifo)
 {
 	fixture_mkdir(&fx, ssh);
 	ck_assert_int_eq(mkfifoat(top, in_ssh(KEYS), 0600), 0);
-	refused(get(), VMV_E_DENIED);
-	refused(add("[\"ssh-rsa A\"]"), VMV_E_DENIED);
+	refused(get(), VMV_E_RANGE);
+	refused(add("[\"ssh-rsa A\"]"), VMV_E_RANGE);
 }
 END_TEST
 
