@@ -30,7 +30,6 @@
 #define KEY_MAX	  (16 * VMV_KIB) /* bytes of one key */
 #define KEYS_NAME "authorized_keys"
 #define KEYS_NEW  ".authorized_keys.vmvitals"
-#define BLANKS	  " \t\r"
 
 /* -- accounts -------------------------------------------------------------------------------------
  */
@@ -222,7 +221,7 @@ static int open_ssh(int home, bool creates, int *ret, struct vmv_err *err)
 		return 0;
 	}
 	if (errno == ELOOP || errno == ENOTDIR)
-		return vmv_fail(err, VMV_E_DENIED, errno, "'.ssh' is no directory");
+		return vmv_fail(err, VMV_E_RANGE, errno, "'.ssh' is no directory");
 	return vmv_fail(err, VMV_E_IO, errno, "cannot open '.ssh': %s", strerror(errno));
 }
 
@@ -262,7 +261,7 @@ static int read_keys(int ssh, struct vmv_buf *ret, struct vmv_err *err)
 		return vmv_fail(err, VMV_E_IO, errno, "cannot look at '" KEYS_NAME "': %s",
 				strerror(errno));
 	if (!S_ISREG(st.st_mode))
-		return vmv_fail(err, VMV_E_DENIED, EINVAL, "'" KEYS_NAME "' is no regular file");
+		return vmv_fail(err, VMV_E_RANGE, EINVAL, "'" KEYS_NAME "' is no regular file");
 	(void)snprintf(own, sizeof(own), "/proc/self/fd/%d", path);
 	fd = open(own, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	r = fd < 0 ? -errno : read_all(fd, ret);
@@ -314,6 +313,11 @@ struct line {
 	size_t len;
 };
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
 /* The next line of the text, and then the text behind it, without the blanks around it. */
 static bool next_line(struct line *text, struct line *ret_whole, struct line *ret)
 {
@@ -325,11 +329,11 @@ static bool next_line(struct line *text, struct line *ret_whole, struct line *re
 	*ret_whole = l;
 	text->len -= l.len + (end ? 1 : 0);
 	text->text += l.len + (end ? 1 : 0);
-	while (l.len > 0 && memchr(BLANKS, l.text[0], strlen(BLANKS))) {
+	while (l.len > 0 && is_blank(l.text[0])) {
 		l.text++;
 		l.len--;
 	}
-	while (l.len > 0 && memchr(BLANKS, l.text[l.len - 1], strlen(BLANKS)))
+	while (l.len > 0 && is_blank(l.text[l.len - 1]))
 		l.len--;
 	*ret = l;
 	return true;

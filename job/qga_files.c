@@ -170,9 +170,8 @@ static int open_kernels(const struct vmv_job_settings *s, const char *path, int 
 	return vmv_place_open_kernels(s, path, ret, err);
 }
 
-/* Returns a descriptor and what it is, or negative errno with err set. */
-static int open_path(const struct vmv_job_settings *s, const char *given, int flags,
-		     struct stat *ret, struct vmv_err *err)
+static int open_links(const struct vmv_job_settings *s, const char *given, int flags,
+		      struct stat *ret, struct vmv_err *err)
 {
 	char path[PATH_MAX], next[PATH_MAX];
 
@@ -200,6 +199,18 @@ static int open_path(const struct vmv_job_settings *s, const char *given, int fl
 		(void)stpcpy(path, next);
 	}
 	return vmv_fail(err, VMV_E_RANGE, ELOOP, "too many links");
+}
+
+/* Returns a descriptor and what it is, or negative errno with err set. A path that may not be had
+ * is an error of this request: VMV_E_DENIED would say that there is no such command here. */
+static int open_path(const struct vmv_job_settings *s, const char *path, int flags,
+		     struct stat *ret, struct vmv_err *err)
+{
+	int r = open_links(s, path, flags, ret, err);
+
+	if (r < 0 && err && err->code == VMV_E_DENIED)
+		err->code = VMV_E_RANGE;
+	return r;
 }
 
 /* -- again ----------------------------------------------------------------------------------------
