@@ -83,9 +83,10 @@ static void follow_channels(struct vmv_agent *a)
 			gone[n_gone++] = t;
 	}
 	a->n_talks = kept; /* freeing one calls back here: it must not be found any more */
-	while (n_gone > 0)
+	while (n_gone > 0) {
 		n_gone--;
-	gone[n_gone]->ops->free(gone[n_gone]);
+		gone[n_gone]->ops->free(gone[n_gone]);
+	}
 	for (size_t i = 0; i < a->config->channels.n; i++) {
 		struct vmv_err err;
 

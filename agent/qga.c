@@ -134,6 +134,7 @@ static int judge(const struct vmv_qga *q, const struct vmv_command *c, struct vm
 static void item_free(struct item *it)
 {
 	json_object_put(it->req.message);
+	free(it->req.scratch);
 	free(it);
 }
 
@@ -181,7 +182,7 @@ static bool is_delimited(const struct item *it)
 	return it->req.command && strcmp(it->req.command->name, "guest-sync-delimited") == 0;
 }
 
-static void send_reply(struct vmv_qga *q, const struct item *it, const struct vmv_err *err,
+static void send_reply(struct vmv_qga *q, struct item *it, const struct vmv_err *err,
 		       const struct vmv_jw *data)
 {
 	static const struct vmv_err too_long = { VMV_E_IO, 0, "the reply is too long" };
@@ -191,6 +192,11 @@ static void send_reply(struct vmv_qga *q, const struct item *it, const struct vm
 	if (r == -EFBIG) {
 		vmv_jw_free(&w);
 		err = &too_long;
+		r = write_reply(&w, it, err, NULL);
+	}
+	if (r == -EFBIG) { /* the id is; no answer at all would be worse */
+		vmv_jw_free(&w);
+		it->has_id = false;
 		r = write_reply(&w, it, err, NULL);
 	}
 	if (r == 0 && !err && is_delimited(it))
@@ -309,21 +315,28 @@ static bool has_room(const struct vmv_qga *q)
 	return vmv_outq_bytes(vmv_channel_queue(channel_of(q))) <= VMV_QGA_QUEUE_HIGH;
 }
 
+static struct item *take_first(struct vmv_qga *q)
+{
+	struct item *it = q->first;
+
+	if (!it)
+		return NULL;
+	q->first = it->next;
+	if (!q->first)
+		q->last = &q->first;
+	q->n_queued--;
+	q->queued_bytes -= it->len;
+	return it;
+}
+
 static void run(struct vmv_qga *q)
 {
 	unsigned budget = VMV_LINES_BUDGET;
 
 	q->is_running = true;
 	while (!q->current && q->first && q->stats.is_attached && budget > 0 && has_room(q)) {
-		struct item *it = q->first;
-
-		q->first = it->next;
-		if (!q->first)
-			q->last = &q->first;
-		q->n_queued--;
-		q->queued_bytes -= it->len;
 		budget--;
-		start(q, it);
+		start(q, take_first(q));
 	}
 	q->is_running = false;
 	if (budget == 0)
@@ -353,13 +366,8 @@ static void give_up(struct vmv_qga *q)
 
 static void drop_queue(struct vmv_qga *q)
 {
-	for (struct item *it; (it = q->first);) {
-		q->first = it->next;
+	for (struct item *it; (it = take_first(q));)
 		item_free(it);
-	}
-	q->last = &q->first;
-	q->n_queued = 0;
-	q->queued_bytes = 0;
 }
 
 /* -- input --------------------------------------------------------------------------------------
@@ -431,15 +439,13 @@ static bool has_place(const struct vmv_qga *q)
 	return q->n_queued < VMV_QGA_QUEUED && q->queued_bytes < VMV_QGA_QUEUED_BYTES;
 }
 
-static void take_input(struct vmv_qga *q)
+static void take_pieces(struct vmv_qga *q)
 {
 	enum vmv_qga_piece kind;
 	const char *text;
 	struct item *it;
 	size_t len;
 
-	if (!q->stats.is_attached || q->is_deaf)
-		return;
 	while (has_place(q)) {
 		kind = vmv_qga_framer_next(&q->framer, &text, &len);
 		if (kind == VMV_QGA_NONE)
@@ -453,10 +459,19 @@ static void take_input(struct vmv_qga *q)
 		take_piece(q, it, kind, text, len);
 		enqueue(q, it);
 	}
+}
+
+static void go_on(struct vmv_qga *q)
+{
+	if (!q->stats.is_attached)
+		return;
+	if (!q->is_deaf)
+		take_pieces(q);
 	run(q);
+	if (q->is_deaf)
+		return;
 	vmv_channel_pause(channel_of(q), !has_place(q));
-	if (q->n_queued == 0 && vmv_qga_framer_held(&q->framer) > 0 &&
-	    q->framer.scanned < q->framer.buf.len)
+	if (q->n_queued == 0 && q->framer.scanned < q->framer.buf.len)
 		go_on_soon(q); /* what there was no place for */
 }
 
@@ -464,7 +479,7 @@ static void on_more(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	take_input(arg);
+	go_on(arg);
 }
 
 static void on_data(void *arg, const char *data, size_t len)
@@ -475,7 +490,7 @@ static void on_data(void *arg, const char *data, size_t len)
 		return;
 	if (vmv_qga_framer_push(&q->framer, data, len) < 0)
 		vmv_log(VMV_LOG_ERROR, SUBSYS, "%s: out of memory: input is dropped", name_of(q));
-	take_input(q);
+	go_on(q);
 }
 
 /* -- the channel --------------------------------------------------------------------------------
@@ -624,11 +639,15 @@ static void qga_interrupt(struct vmv_talk *t)
 	static const struct vmv_err err = { VMV_E_IO, 0, "interrupted: the agent stops" };
 	struct vmv_qga *q = qga_of(t);
 
+	q->is_running = true; /* nothing begins any more */
 	if (q->current) {
 		forget(q, &q->current->req);
 		vmv_request_fail(&q->current->req, &err);
 	}
-	drop_queue(q);
+	for (struct item *it; (it = take_first(q));) {
+		q->current = it;
+		vmv_request_fail(&it->req, it->err.code == VMV_OK ? &err : &it->err);
+	}
 	(void)event_del(q->more);
 }
 

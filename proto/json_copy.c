@@ -2,8 +2,10 @@
 
 #include "proto/json_write.h"
 
+#include <errno.h>
 #include <json-c/json.h>
 #include <json-c/json_object_iterator.h>
+#include <string.h>
 
 /* No deeper than vmv_json_parse lets it be. */
 static void copy_members(struct vmv_jw *w, struct json_object *value)
@@ -33,11 +35,15 @@ void vmv_jw_copy(struct vmv_jw *w, const char *name, struct json_object *value)
 		vmv_jw_bool(w, name, json_object_get_boolean(value));
 		return;
 	case json_type_int:
-		vmv_jw_int(w, name, json_object_get_int64(value));
+	case json_type_double: { /* as it was written: json-c keeps that */
+		const char *text = json_object_get_string(value);
+
+		if (text)
+			vmv_jw_raw(w, name, text, strlen(text));
+		else if (w->error == 0)
+			w->error = -ENOMEM;
 		return;
-	case json_type_double:
-		vmv_jw_double(w, name, json_object_get_double(value));
-		return;
+	}
 	case json_type_string:
 		vmv_jw_bytes(w, name, json_object_get_string(value),
 			     (size_t)json_object_get_string_len(value));

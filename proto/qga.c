@@ -97,6 +97,15 @@ static bool cut(struct vmv_qga_framer *f, size_t end, size_t next, const char **
 	return n > 0;
 }
 
+/* The same, and nobody is told what was in it. */
+static void flush(struct vmv_qga_framer *f, size_t end, size_t next)
+{
+	const char *text;
+	size_t len;
+
+	f->flushed += cut(f, end, next, &text, &len);
+}
+
 /* One character of what is at hand. True: it closes the outermost bracket. */
 static bool step(struct vmv_qga_framer *f, char c)
 {
@@ -131,43 +140,54 @@ static bool skip(struct vmv_qga_framer *f)
 	return false;
 }
 
+static bool overflow(struct vmv_qga_framer *f)
+{
+	if (f->scanned - f->taken <= f->max)
+		return false;
+	f->taken = f->scanned;
+	forget_state(f);
+	f->is_skipping = true;
+	return skip(f);
+}
+
+/* The next character. */
+static enum vmv_qga_piece scan(struct vmv_qga_framer *f, const char **text, size_t *len)
+{
+	size_t at = f->scanned;
+	char c = f->buf.data[at];
+
+	if (c == FLUSH) {
+		flush(f, at, at + 1);
+		return VMV_QGA_NONE;
+	}
+	if (c == '\n')
+		return cut(f, at, at + 1, text, len) ? VMV_QGA_JUNK : VMV_QGA_NONE;
+	/* what nobody ended before a request begins on its line was another client's */
+	if (c == '{' && f->depth == 0)
+		flush(f, at, at);
+	f->scanned = at + 1;
+	if (step(f, c)) {
+		(void)cut(f, at + 1, at + 1, text, len);
+		return VMV_QGA_REQUEST;
+	}
+	return overflow(f) ? VMV_QGA_TOO_LONG : VMV_QGA_NONE;
+}
+
 enum vmv_qga_piece vmv_qga_framer_next(struct vmv_qga_framer *f, const char **text, size_t *len)
 {
+	enum vmv_qga_piece kind = VMV_QGA_NONE;
+
 	*text = NULL;
 	*len = 0;
 	if (f->is_skipping && skip(f))
 		return VMV_QGA_TOO_LONG;
-	while (f->scanned < f->buf.len) {
-		size_t at = f->scanned;
-		char c = f->buf.data[at];
-
-		if (c == FLUSH) {
-			f->flushed += cut(f, at, at + 1, text, len);
-		} else if (c == '\n') {
-			if (cut(f, at, at + 1, text, len))
-				return VMV_QGA_JUNK;
-		} else {
-			/* what nobody ended before a request begins on its line was another
-			 * client's */
-			if (c == '{' && f->depth == 0)
-				f->flushed += cut(f, at, at, text, len);
-			f->scanned = at + 1;
-			if (step(f, c)) {
-				(void)cut(f, at + 1, at + 1, text, len);
-				return VMV_QGA_REQUEST;
-			}
-			if (at + 1 - f->taken > f->max) {
-				f->taken = f->scanned;
-				forget_state(f);
-				f->is_skipping = true;
-				if (skip(f))
-					return VMV_QGA_TOO_LONG;
-			}
-		}
+	while (kind == VMV_QGA_NONE && f->scanned < f->buf.len)
+		kind = scan(f, text, len);
+	if (kind == VMV_QGA_NONE || kind == VMV_QGA_TOO_LONG) {
+		*text = NULL;
+		*len = 0;
 	}
-	*text = NULL;
-	*len = 0;
-	return VMV_QGA_NONE;
+	return kind;
 }
 
 static bool begins_request(const char *p, size_t len)
@@ -193,8 +213,22 @@ size_t vmv_qga_restart(const char *text, size_t len)
 /* -- parsing ------------------------------------------------------------------------------------
  */
 
+/* The digits behind a minus sign: an integer below 64 bits, which json-c would make the least one
+ * that there is. */
+static bool is_underflow(const char *digits, size_t len)
+{
+	static const char least[] = "9223372036854775808";
+	size_t n = 0;
+
+	while (n < len && digits[n] >= '0' && digits[n] <= '9')
+		n++;
+	if (n < len && strchr(".eE", digits[n]))
+		return false;
+	return n > sizeof(least) - 1 || (n == sizeof(least) - 1 && memcmp(digits, least, n) > 0);
+}
+
 /* Colons outside of strings: one for each member that was written. */
-static size_t count_written(const char *text, size_t len)
+static size_t count_written(const char *text, size_t len, bool *has_underflow)
 {
 	bool in_string = false, is_escaped = false;
 	size_t n = 0;
@@ -206,6 +240,8 @@ static size_t count_written(const char *text, size_t len)
 			is_escaped = true;
 		else if (text[i] == '"')
 			in_string = !in_string;
+		else if (!in_string && text[i] == '-')
+			*has_underflow |= is_underflow(text + i + 1, len - i - 1);
 		else
 			n += !in_string && text[i] == ':';
 	}
@@ -237,19 +273,23 @@ static bool is_scalar(const char *text, size_t len)
 {
 	struct vmv_buf b = { .max = len + 16 };
 	struct json_object *json = NULL;
+	bool is_one = false;
 
 	if (len > 0 && *text != '{' && vmv_buf_add(&b, "{\"\":", 4) == 0 &&
 	    vmv_buf_add(&b, text, len) == 0 && vmv_buf_add(&b, "}", 1) == 0)
-		(void)vmv_json_parse(b.data, b.len, &json, NULL);
+		is_one = vmv_json_parse(b.data, b.len, &json, NULL) == 0 &&
+			 json_object_object_length(json) == 1;
 	vmv_buf_free(&b);
 	json_object_put(json);
-	return json != NULL;
+	return is_one;
 }
 
 int vmv_qga_parse(const char *text, size_t len, struct json_object **ret, struct vmv_err *err)
 {
 	struct json_object *json = NULL;
-	struct vmv_err why = { VMV_OK };
+	struct vmv_err why = { .code = VMV_OK };
+	bool has_underflow = false;
+	const char *wrong = NULL;
 	int r = vmv_json_parse(text, len, &json, &why);
 
 	if (r == -ENOMEM)
@@ -258,9 +298,13 @@ int vmv_qga_parse(const char *text, size_t len, struct json_object **ret, struct
 		return vmv_fail(err, VMV_E_PARSE, EINVAL, "QMP input must be a JSON object");
 	if (r < 0)
 		return vmv_fail(err, VMV_E_PARSE, EINVAL, "JSON parse error, %.200s", why.msg);
-	if (count_read(json) != count_written(text, len)) {
+	if (count_read(json) != count_written(text, len, &has_underflow))
+		wrong = "duplicate key";
+	else if (has_underflow)
+		wrong = "a number too small";
+	if (wrong) {
 		json_object_put(json);
-		return vmv_fail(err, VMV_E_PARSE, EINVAL, "JSON parse error, duplicate key");
+		return vmv_fail(err, VMV_E_PARSE, EINVAL, "JSON parse error, %s", wrong);
 	}
 	*ret = json;
 	return 0;

@@ -29,7 +29,7 @@ struct vmv_qga_framer {
 
 enum vmv_qga_piece {
 	VMV_QGA_NONE,	  /* nothing whole is there */
-	VMV_QGA_REQUEST,  /* from a bracket to its counterpart: probably JSON */
+	VMV_QGA_REQUEST,  /* up to where its outermost bracket closes: probably JSON */
 	VMV_QGA_JUNK,	  /* up to a newline: no bracket, or unfinished */
 	VMV_QGA_TOO_LONG, /* was dropped; no text */
 };

@@ -1,7 +1,8 @@
 # Recorded machines have links in them: whole directories keep them.
 EXTRA_DIST += \
 	tests/e2e/conftest.py tests/e2e/executor.py tests/e2e/fake_guest.py tests/e2e/fuse.py \
-	tests/e2e/harness.py tests/e2e/schema.py tests/e2e/test_channels.py \
+	tests/e2e/harness.py tests/e2e/qga.py tests/e2e/schema.py tests/e2e/test_channels.py \
+	tests/e2e/test_qga.py tests/e2e/test_qga_peer.py \
 	tests/e2e/test_cli.py tests/e2e/test_cli_executor.py tests/e2e/test_cli_run.py \
 	tests/e2e/test_config.py \
 	tests/e2e/test_executor.py tests/e2e/test_executor_more.py tests/e2e/test_faults.py tests/e2e/test_framing.py \

@@ -288,7 +288,7 @@ SAMPLES = members({"schema": SCHEMA, "timestamp": STAMP_TEXT, "mono_ns": integer
 # -- GetState --------------------------------------------------------------------------------------
 
 CHANNEL = members({
-    "name": text(1), "dialect": one_of("native"), "attached": boolean, "session": null_or(UUID_TEXT),
+    "name": text(1), "dialect": one_of("native", "qga"), "attached": boolean, "session": null_or(UUID_TEXT),
     "since": null_or(STAMP_TEXT), "dropped": members({"metrics": COUNT, "samples": COUNT}),
 } | {name: COUNT for name in ("bytes_in", "bytes_out", "queue_bytes", "malformed", "oversize", "refused")})
 

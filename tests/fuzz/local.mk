@@ -20,6 +20,7 @@ fuzz_tests = \
 	tests/fuzz/fuzz_passwd \
 	tests/fuzz/fuzz_pressure \
 	tests/fuzz/fuzz_process \
+	tests/fuzz/fuzz_qga \
 	tests/fuzz/fuzz_route \
 	tests/fuzz/fuzz_socket \
 	tests/fuzz/fuzz_sockstat \
@@ -55,6 +56,7 @@ tests_fuzz_fuzz_packages_LDADD = packages/libpackages.a $(LDADD)
 tests_fuzz_fuzz_passwd_SOURCES = tests/fuzz/fuzz_passwd.c $(fuzz_driver)
 tests_fuzz_fuzz_pressure_SOURCES = tests/fuzz/fuzz_pressure.c $(fuzz_driver)
 tests_fuzz_fuzz_process_SOURCES = tests/fuzz/fuzz_process.c $(fuzz_driver)
+tests_fuzz_fuzz_qga_SOURCES = tests/fuzz/fuzz_qga.c $(fuzz_driver)
 tests_fuzz_fuzz_route_SOURCES = tests/fuzz/fuzz_route.c $(fuzz_driver)
 tests_fuzz_fuzz_socket_SOURCES = tests/fuzz/fuzz_socket.c $(fuzz_driver)
 tests_fuzz_fuzz_sockstat_SOURCES = tests/fuzz/fuzz_sockstat.c $(fuzz_driver)

@@ -1,0 +1,225 @@
+"""Every reading command of the second language against Debian's qemu-ga: same machine, same moment.
+
+qemu-ga is asked before and after the agent. What cannot have changed is the same, member by member; what grows lies
+between the two. It is only asked what changes nothing.
+"""
+import os
+import shutil
+import subprocess
+import time
+
+import pytest
+import qga
+from harness import DEADLINE, wait_for
+from qga import Client, client_of, connected
+
+PROGRAM = shutil.which("qemu-ga", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
+ROUNDS = 20  # at most: until what goes up and down was met
+
+
+class Peer:
+    """A running qemu-ga. A client that leaves ends it: there is one, and it stays."""
+
+    def __init__(self, folder):
+        self.socket = folder / "peer"
+        (folder / "state").mkdir()
+        with open(folder / "log", "wb") as log:
+            self.process = subprocess.Popen(  # pylint: disable=consider-using-with
+                [PROGRAM, "-m", "unix-listen", "-p", str(self.socket), "-t", str(folder / "state"), "-f",
+                 str(folder / "pid")], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.client = wait_for(lambda: connected(self.socket), "qemu-ga listens")
+
+    def ask(self, command):
+        """What it returns, unchecked; None: it does not know that."""
+        self.client.send(qga.to_line(command))
+        m = qga.json.loads(self.client.raw_line())
+        if "error" in m:
+            assert m["error"]["class"] == "CommandNotFound", m
+            return None
+        return m["return"]
+
+    def stop(self):
+        self.client.close()
+        self.process.terminate()
+        self.process.wait(DEADLINE)
+
+
+@pytest.fixture(scope="module")
+def peer(start_shared):
+    if not PROGRAM:
+        pytest.skip("qemu-ga is not installed")
+    p = Peer(start_shared.folder)
+    yield p
+    p.stop()
+
+
+@pytest.fixture(scope="module")
+def ours(start_shared):
+    path = start_shared.folder / "s"
+    agent = start_shared("--interval", "3600", channels=[f"unix-listen:{path},dialect=qga"])
+    agent.socket = path
+    client = client_of(agent)
+    yield client
+    client.close()
+
+
+# -- how values compare: each raises AssertionError -----------------------------------------------------
+
+def same(where, before, mine, after):
+    assert mine in (before, after), f"{where}: {before!r}, {mine!r}, {after!r}"
+
+
+def between(where, before, mine, after):
+    assert min(before, after) <= mine <= max(before, after), f"{where}: {before} <= {mine} <= {after}"
+
+
+def near(most):
+    """It may step back by so much."""
+    def look(where, before, mine, after):
+        assert before - most <= mine <= after + most, f"{where}: {before} <= {mine} <= {after}"
+    return look
+
+
+def members(default=same, optional=(), **special):
+    """Each of theirs is one of ours, and compares; ours has no more than these. a_b: a-b"""
+    special = {name.replace("_", "-"): how for name, how in special.items()}
+
+    def look(where, before, mine, after):
+        assert mine.keys() - set(optional) == before.keys() - set(optional), f"{where}: {before.keys()}, {mine.keys()}"
+        for name in before.keys() & mine.keys() & after.keys():
+            special.get(name, default)(f"{where}.{name}", before[name], mine[name], after[name])
+    return look
+
+
+def rows(how, *key):
+    """Lists, in any order, of rows that have these members each to tell them apart."""
+    def index(where, found):
+        named = {tuple(row[k] for k in key): row for row in found}
+        assert len(named) == len(found), f"{where}: one twice: {found}"
+        return named
+
+    def look(where, before, mine, after):
+        before, mine, after = (index(where, found) for found in (before, mine, after))
+        assert before.keys() & after.keys() <= mine.keys() <= before.keys() | after.keys(), where
+        for name in before.keys() & mine.keys() & after.keys():
+            how(f"{where}{list(name)}", before[name], mine[name], after[name])
+    return look
+
+
+def ordered(how, *key):
+    """The same, and in the same order."""
+    def look(where, before, mine, after):
+        names = [[[row[k] for k in key] for row in found] for found in (before, mine, after)]
+        assert names[1] in (names[0], names[2]), f"{where}: {names}"
+        rows(how, *key)(where, before, mine, after)
+    return look
+
+
+def addresses(where, before, mine, after):
+    def plain(found):
+        return sorted(map(sorted, (a.items() for a in found)))
+    assert plain(mine) in (plain(before), plain(after)), f"{where}: {before}, {mine}"
+
+
+def interface(where, before, mine, after):
+    # qemu-ga forgets the counters of what has no address
+    members(optional=() if "ip-addresses" in before else ("statistics",), statistics=members(between),
+            ip_addresses=addresses)(where, before, mine, after)
+
+
+# The kernel reckons these per CPU and may take a little back.
+CPU = members(near(20), type=same, cpu=same)
+DISK = members(stats=members(between, ios_pgr=lambda *_: None))
+
+COMMANDS = {
+    "guest-ping": same,
+    "guest-get-time": between,
+    "guest-get-osinfo": same,
+    "guest-get-host-name": same,
+    "guest-get-timezone": same,
+    "guest-get-users": rows(members(login_time=near(1e-3)), "user"),
+    "guest-network-get-interfaces": rows(interface, "name"),
+    "guest-network-get-route": rows(same, "iface", "version", "destination", "metric"),
+    "guest-get-fsinfo": ordered(members(used_bytes=between, optional=["total-bytes-privileged"]), "mountpoint"),
+    "guest-get-disks": rows(members(dependencies=lambda w, b, m, a: same(w, sorted(b), sorted(m), sorted(a))), "name"),
+    "guest-get-vcpus": rows(same, "logical-id"),
+    "guest-get-memory-blocks": rows(same, "phys-index"),
+    "guest-get-memory-block-info": same,
+    "guest-get-cpustats": rows(CPU, "cpu"),
+    "guest-get-diskstats": rows(DISK, "name"),
+    "guest-get-load": members(near(0.5)),
+    "guest-fsfreeze-status": same,
+}
+
+
+def look_once(command, peer, ours):
+    before = peer.ask(command)
+    if before is None:
+        ours.ask(command)
+        return "unknown"
+    mine = ours.ask(command)
+    try:
+        COMMANDS[command](command, before, mine, peer.ask(command))
+    except AssertionError as e:
+        return e
+    return None
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_reading_command_returns_what_qemu_ga_returns(peer, ours, command):
+    for _ in range(ROUNDS):  # something may have changed in between
+        fault = look_once(command, peer, ours)
+        if fault == "unknown":
+            pytest.skip(f"this qemu-ga has no {command}")
+        if not fault:
+            return
+        time.sleep(0.05)
+    raise fault
+
+
+def test_every_reading_command_is_compared():
+    assert COMMANDS.keys() == set(qga.READING) - {"guest-info", "guest-sync", "guest-sync-delimited"}
+
+
+# What has no meaning on this system: qemu-ga lists it, and it is disabled.
+ELSEWHERE = {"guest-get-devices"}
+
+
+def test_whatever_qemu_ga_knows_is_listed(peer, ours):
+    theirs = {c["name"]: c for c in peer.ask("guest-info")["supported_commands"]}
+    mine = {c["name"]: c for c in ours.ask("guest-info")["supported_commands"]}
+    assert theirs.keys() - mine.keys() <= ELSEWHERE
+    for name in theirs.keys() & mine.keys():
+        assert mine[name]["success-response"] == theirs[name]["success-response"], name
+
+
+# -- errors, literally ---------------------------------------------------------------------------------
+
+WRONG = [
+    b'{"execute":"no-such-command","id":1}',
+    b'{"execute":"guest-ping","arguments":{"foo":1},"id":[]}',
+    b'{"execute":"guest-sync"}',
+    b'{"execute":"guest-sync","arguments":{"id":"5"}}',
+    b'{"execute":"guest-sync","arguments":{"id":1.0}}',
+    b'{"execute":"guest-sync","arguments":{"id":null}}',
+    b'{"execute":"guest-sync-delimited","arguments":{}}',
+    b'{"execute":"guest-sync","arguments":{"foo":1}}',
+    b'{"execute":"guest-sync","arguments":{"id":1,"foo":1}}',
+    b'{"execute":7}', b'{"execute":null,"id":{}}', b'{}', b'{"id":7}', b'[]', b'5', b'"x"', b'null',
+    b'{"execute":"guest-ping","bogus":1}', b'{"exec-oob":"guest-ping"}',
+    b'{"execute":"guest-ping","arguments":null}', b'{"execute":"guest-ping","arguments":[]}',
+    b'{"execute":"guest-sync","arguments":{"id":9223372036854775807}}',
+    b'{"execute":"guest-sync","arguments":{"id":-9223372036854775808}}',
+    b'{"execute":"guest-sync","arguments":{"id":9223372036854775808}}',
+    b'{"execute":"guest-sync","arguments":{"id":18446744073709551615}}',
+]
+
+
+@pytest.mark.parametrize("line", WRONG, ids=lambda line: line.decode())
+def test_an_error_has_the_words_of_qemu_ga(peer, ours, line):
+    replies = []
+    for client in (peer.client, ours):
+        assert isinstance(client, Client)
+        client.send(line + b"\n")
+        replies.append(qga.json.loads(client.raw_line()))
+    assert replies[0] == replies[1]
