@@ -18,6 +18,7 @@ EXECUTOR = "vmvitals-execd.service"
 SOCKET = "vmvitals-execd.socket"
 NATIVE = "org.vmvitals.agent.0"
 COMPATIBLE = "org.infinibay.agent"
+QGA = "org.qemu.guest_agent.0"
 ADDRESS = "192.0.2.15"  # of eth0; without an address the agent would send more often
 
 

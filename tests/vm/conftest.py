@@ -194,9 +194,9 @@ def make_disk(folder):
 
 @pytest.fixture(scope="session")
 def installed(destdir, tmp_path_factory):
-    """A guest with two CPUs, both ports, an address, a disk that is not mounted and the agent."""
+    """A guest with two CPUs, all three ports, an address, a disk that is not mounted and the agent."""
     disk = make_disk(tmp_path_factory.mktemp("disk"))
-    with vm.VM(ports=[agent_guest.NATIVE, agent_guest.COMPATIBLE], disks=[disk], net=True) as guest:
+    with vm.VM(ports=[agent_guest.NATIVE, agent_guest.COMPATIBLE, agent_guest.QGA], disks=[disk], net=True) as guest:
         try:
             guest.sh("mount -t debugfs debugfs /sys/kernel/debug")
             agent_guest.set_address(guest)

@@ -120,6 +120,9 @@ class Domain(vm.Guest):
         self.daemon = None
         self.ports = {name: vm.Port(name, name, self.directory / f"port{i}.sock") for i, name in enumerate(ports)}
 
+    def port(self, name):
+        return self.ports[name]
+
     def try_virsh(self, *args, timeout=60):
         """One virsh command: its CompletedProcess."""
         uri = f"qemu+unix:///system?socket={self.directory}/libvirt-sock"
