@@ -134,6 +134,7 @@ static int judge(const struct vmv_qga *q, const struct vmv_command *c, struct vm
 static void item_free(struct item *it)
 {
 	json_object_put(it->req.message);
+	free(it->req.scratch);
 	free(it);
 }
 

@@ -64,6 +64,7 @@
 #define VMV_NOFILE_RESERVE     512    /* descriptors for everything else */
 #define VMV_NOFILE_WANTED      (VMV_KEPT_STATS_MAX + VMV_NOFILE_RESERVE) /* soft limit we ask for */
 #define VMV_CPUS_MAX	       4096 /* rows beyond these bounds are counted and left out */
+#define VMV_MEMORY_BLOCKS_MAX  65536
 #define VMV_DISKS_MAX	       1024
 #define VMV_INTERFACES_MAX     1024
 #define VMV_PROCESSES_MAX      (1u << 22) /* pid_max of the kernel */
@@ -152,7 +153,11 @@
 #define VMV_QGA_FILES	     64		    /* open at once */
 #define VMV_QGA_CHILDREN     64		    /* of guest-exec that run or were not asked after */
 #define VMV_QGA_CHILD_MS     3600000	    /* the latter are forgotten then */
-#define VMV_QGA_OUTPUT_MAX   (2 * VMV_MIB)  /* kept of each of their streams */
+#define VMV_QGA_OUTPUT_MAX   (2 * VMV_MIB)  /* kept of each of their streams, */
+#define VMV_QGA_KEPT_BYTES                                                           \
+	(32 * VMV_MIB)	       /* of all that run: the rest is read and dropped; and \
+				* of all that ended: the oldest are forgotten */
+#define VMV_QGA_START_MS 55000 /* a program that has not begun then is ended */
 
 #define VMV_CONFIG_FILE_MAX (64 * VMV_KIB)
 

@@ -7,11 +7,17 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
+
+#ifdef SYS_openat2
+#include <linux/openat2.h>
+#endif
 
 #define TABLE_START 4096 /* bytes; grows by doubling */
 
@@ -170,4 +176,27 @@ int vmv_read_table_at(int dirfd, const char *path, char **buf, size_t *cap, size
 	vmv_autoclose int fd = open_file(dirfd, path);
 
 	return fd < 0 ? fd : vmv_read_table_fd(fd, buf, cap, max);
+}
+
+/* Links, absolute ones too, are followed within the root. */
+static int open_below(const struct vmv_root *root, const char *path)
+{
+	int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+#ifdef SYS_openat2
+	int fd;
+	struct open_how how = { .flags = (uint64_t)flags, .resolve = RESOLVE_IN_ROOT };
+
+	fd = (int)syscall(SYS_openat2, root->top, path, &how, sizeof(how));
+	/* before Linux 5.6, or under a seccomp filter that is older than the call */
+	if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
+		return fd;
+#endif
+	return openat(root->top, path, flags);
+}
+
+int vmv_read_below(const struct vmv_root *root, const char *path, char *buf, size_t cap)
+{
+	vmv_autoclose int fd = open_below(root, path);
+
+	return fd < 0 ? -errno : vmv_read_fd(fd, buf, cap);
 }

@@ -61,4 +61,8 @@ int vmv_read_table_fd(int fd, char **buf, size_t *cap, size_t max);
  * cap - 1 bytes. Returns the length or negative errno. */
 int vmv_read_attr_at(int dirfd, const char *path, char *buf, size_t cap);
 
+/* A small file somewhere below the root, as vmv_read_at: links, absolute ones too, are followed
+ * within it where the kernel can do so (5.6). */
+int vmv_read_below(const struct vmv_root *root, const char *path, char *buf, size_t cap);
+
 #endif

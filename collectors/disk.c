@@ -124,10 +124,12 @@ static int parse_line(const char *s, char name[NAME_SIZE], struct vmv_disk_sampl
 {
 	uint64_t major, minor;
 	size_t len;
+	int r;
 
 	s += strspn(s, " ");
 	if (vmv_parse_u64(s, &major, &s) < 0 || *s != ' ' ||
-	    vmv_parse_u64(s + strspn(s, " "), &minor, &s) < 0 || *s != ' ')
+	    vmv_parse_u64(s + strspn(s, " "), &minor, &s) < 0 || *s != ' ' || major > UINT32_MAX ||
+	    minor > UINT32_MAX)
 		return -EINVAL;
 	s += strspn(s, " ");
 	len = strcspn(s, " \n");
@@ -135,7 +137,10 @@ static int parse_line(const char *s, char name[NAME_SIZE], struct vmv_disk_sampl
 		return -EINVAL;
 	memcpy(name, s, len);
 	name[len] = '\0';
-	return parse_columns(s + len, ret);
+	r = parse_columns(s + len, ret);
+	if (r == 0)
+		ret->device_number = major << 32 | minor;
+	return r;
 }
 
 int vmv_diskstats_parse(const char *text, vmv_disk_row *row, void *arg, struct vmv_err *err)
@@ -405,6 +410,21 @@ static void forget_in_time(struct disk_state *st)
 	st->looked_ms = now;
 }
 
+static int cannot_read(int r, struct vmv_err *err)
+{
+	return vmv_fail(err, VMV_E_IO, -r, "cannot read /proc/diskstats: %s", strerror(-r));
+}
+
+int vmv_diskstats_read(const struct vmv_root *root, vmv_disk_row *row, void *arg,
+		       struct vmv_err *err)
+{
+	vmv_autofree char *text = NULL;
+	size_t cap = 0;
+	int r = vmv_read_table_at(root->proc, "diskstats", &text, &cap, TEXT_MAX);
+
+	return r < 0 ? cannot_read(r, err) : vmv_diskstats_parse(text, row, arg, err);
+}
+
 static int disk_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,
 		     struct vmv_err *err)
 {
@@ -413,7 +433,7 @@ static int disk_read(void *state, const struct vmv_root *root, struct vmv_sink *
 	int r = read_diskstats(st, root);
 
 	if (r < 0)
-		return vmv_fail(err, VMV_E_IO, -r, "cannot read /proc/diskstats: %s", strerror(-r));
+		return cannot_read(r, err);
 	forget_in_time(st);
 	st->fresh.n = 0;
 	r = vmv_diskstats_parse(st->text, disk_row, &rd, err);

@@ -5,6 +5,7 @@
 #include "collectors/collector.h"
 
 struct vmv_err;
+struct vmv_root;
 
 /* The counters are those of the kernel, which prints times, and on 32-bit machines all, as 32 bits:
  * they wrap (milliseconds after 49 days of work) and start anew with the device. */
@@ -24,6 +25,8 @@ struct vmv_disk_sample {
 	uint64_t size;			  /* sectors of 512 bytes */
 	uint64_t rotational, is_readonly; /* 0 or 1 */
 	char model[48], serial[48];	  /* "" unknown */
+
+	uint64_t device_number; /* major << 32 | minor */
 };
 
 /* One row per block device that has ever done I/O or is in /sys/block (loop and ram devices
@@ -36,5 +39,10 @@ typedef int vmv_disk_row(void *arg, const char *name, const struct vmv_disk_samp
  * is unknown. -EINVAL with err set on a
  * malformed line. */
 int vmv_diskstats_parse(const char *text, vmv_disk_row *row, void *arg, struct vmv_err *err);
+
+/* Calls row for every line of /proc/diskstats, in the kernel's order, samples as above. Returns 0,
+ * what row returned, or negative errno with err set. */
+int vmv_diskstats_read(const struct vmv_root *root, vmv_disk_row *row, void *arg,
+		       struct vmv_err *err);
 
 #endif

@@ -419,18 +419,17 @@ static bool ask_all(struct filesystem_state *st, const struct vmv_root *root)
 }
 
 /* O_PATH needs no right to read the directory, and a mount point may be a file (a bind mount such
- * as a container's /etc/resolv.conf). */
-static enum outcome look(const struct vmv_root *root, const struct vmv_mount *m,
-			 struct vmv_space *ret)
+ * as a container's /etc/resolv.conf). 0 or negative errno; -ENODATA: it has no size. */
+static int look(const struct vmv_root *root, const struct vmv_mount *m, struct vmv_space *ret)
 {
 	const char *path = is_root(m) ? "." : m->target + 1;
 	vmv_autoclose int fd = openat(root->top, path, O_PATH | O_CLOEXEC);
 	struct statvfs vfs;
 
 	if (fd < 0 || fstatvfs(fd, &vfs) < 0)
-		return errno == ENOENT || errno == ENOTDIR ? GONE : FAILED;
+		return -errno;
 	if (vfs.f_blocks == 0)
-		return GONE;
+		return -ENODATA;
 	*ret = (struct vmv_space){
 		.unit = vfs.f_frsize ? vfs.f_frsize : vfs.f_bsize,
 		.blocks = vfs.f_blocks,
@@ -439,7 +438,22 @@ static enum outcome look(const struct vmv_root *root, const struct vmv_mount *m,
 		.files = vfs.f_files,
 		.files_free = vfs.f_ffree,
 	};
-	return GOOD;
+	return 0;
+}
+
+static enum outcome outcome_of_look(int r)
+{
+	if (r == 0)
+		return GOOD;
+	return r == -ENOENT || r == -ENOTDIR || r == -ENODATA ? GONE : FAILED;
+}
+
+int vmv_filesystem_look(const struct vmv_root *root, const struct vmv_mounts *all,
+			const struct vmv_mount *m, struct vmv_space *ret)
+{
+	bool can_hang;
+
+	return is_reachable(all, m, &can_hang) && !can_hang ? look(root, m, ret) : -EAGAIN;
 }
 
 /* The first of its mounts that says how large it is; without one, the first that fails. */
@@ -457,7 +471,7 @@ static void look_at_device(const struct filesystem_state *st, const struct vmv_r
 
 		if (!is_reachable(&st->all, d->mounts[i], &can_hang) || can_hang)
 			continue;
-		o = look(root, d->mounts[i], &d->space);
+		o = outcome_of_look(look(root, d->mounts[i], &d->space));
 		if (o == GOOD || (o == FAILED && d->outcome == GONE)) {
 			d->chosen = d->mounts[i];
 			d->outcome = o;

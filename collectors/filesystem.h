@@ -5,6 +5,9 @@
 #include "collectors/collector.h"
 
 struct vmv_err;
+struct vmv_mount;
+struct vmv_mounts;
+struct vmv_root;
 
 struct vmv_filesystem_sample {
 	char mount_point[512]; /* as in mountinfo, unescaped; also the row id */
@@ -33,13 +36,18 @@ struct vmv_space {
  * Types that can hang, and all that is mounted below them, are asked through root->asker: the
  * reading waits up to VMV_ASK_WAIT_MS for answers, takes one of the last minute when the new one is
  * late, and knows no size otherwise. While one of a server is stuck its others are not asked: stuck
- * is unknown then, and device_error 1. Without an asker or helper, and in a recorded tree, neither size nor
- * stuck nor device_error of these is known. */
+ * is unknown then, and device_error 1. Without an asker or helper, and in a recorded tree, neither
+ * size nor stuck nor device_error of these is known. */
 extern const struct vmv_collector vmv_collector_filesystem;
 
 /* The helper's answer to "statvfs PATH": six numbers, in the order of struct vmv_space. Returns 0
  * or -EINVAL; ret is written only on success. */
 int vmv_filesystem_parse_answer(const char *text, struct vmv_space *ret);
+
+/* Asks a mount of the list at once. Returns 0; -EAGAIN: it could hang, or cannot be reached by its
+ * path; -ENODATA: it has no size; else what the kernel said. ret is written only on success. */
+int vmv_filesystem_look(const struct vmv_root *root, const struct vmv_mounts *all,
+			const struct vmv_mount *m, struct vmv_space *ret);
 
 /* True for types that are not real filesystems of this guest. */
 bool vmv_filesystem_is_pseudo(const char *fstype);

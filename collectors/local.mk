@@ -4,6 +4,9 @@ collectors_libcollectors_a_SOURCES = \
 	collectors/all.c collectors/collector.h \
 	collectors/answer.c collectors/answer.h \
 	collectors/address.c collectors/address.h \
+	collectors/blockdev.c collectors/blockdev.h \
+	collectors/blockdev_address.c \
+	collectors/blockfs.c collectors/blockfs.h \
 	collectors/cgroup.c collectors/cgroup.h \
 	collectors/cgroup_files.c collectors/cgroup_files.h \
 	collectors/cgroup_id.c collectors/cgroup_id.h \
@@ -17,6 +20,7 @@ collectors_libcollectors_a_SOURCES = \
 	collectors/hypervisor.c collectors/hypervisor.h \
 	collectors/kernel.c collectors/kernel.h \
 	collectors/keyed.c collectors/keyed.h \
+	collectors/links.c collectors/links.h \
 	collectors/load.c collectors/load.h \
 	collectors/memory.c collectors/memory.h \
 	collectors/mountinfo.c collectors/mountinfo.h \
@@ -35,6 +39,9 @@ collectors_libcollectors_a_SOURCES = \
 	collectors/tcp.c collectors/tcp.h \
 	collectors/temperature.c collectors/temperature.h \
 	collectors/time.c collectors/time.h \
+	collectors/timezone.c collectors/timezone.h \
+	collectors/topology.c collectors/topology.h \
+	collectors/tzrule.c \
 	collectors/user.c collectors/user.h \
 	collectors/virtual.c collectors/virtual.h \
 	collectors/vmstat.c collectors/vmstat.h \

@@ -1,16 +1,8 @@
 #include "collectors/os.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
-#include <unistd.h>
-
-#ifdef SYS_openat2
-#include <linux/openat2.h>
-#endif
 
 #include "base/cleanup.h"
 #include "base/err.h"
@@ -45,21 +37,14 @@ static const struct vmv_field fields[] = {
 
 #undef S
 
-struct text_member {
-	const char *key;
-	size_t offset, size;
-};
-
-#define MEMBER(k, m)                                                                           \
-	{                                                                                      \
-		(k), offsetof(struct vmv_os_sample, m), sizeof(((struct vmv_os_sample *)0)->m) \
-	}
-
-static const struct text_member members[] = {
-	MEMBER("ID", id),
-	MEMBER("VERSION_ID", version_id),
-	MEMBER("NAME", name),
-	MEMBER("PRETTY_NAME", pretty_name),
+static const char *const keys[VMV_OS_KEYS] = {
+	[VMV_OS_ID] = "ID",
+	[VMV_OS_NAME] = "NAME",
+	[VMV_OS_PRETTY_NAME] = "PRETTY_NAME",
+	[VMV_OS_VERSION] = "VERSION",
+	[VMV_OS_VERSION_ID] = "VERSION_ID",
+	[VMV_OS_VARIANT] = "VARIANT",
+	[VMV_OS_VARIANT_ID] = "VARIANT_ID",
 };
 
 static void put_text(char *ret, size_t cap, const char *s, size_t len)
@@ -114,26 +99,26 @@ static int unquote(char *s)
 	return (int)(to - s);
 }
 
-static const struct text_member *find_member(const char *key, size_t len)
+static struct vmv_os_value *find_value(const char *key, size_t len, struct vmv_os_release *ret)
 {
-	for (size_t i = 0; i < VMV_COUNTOF(members); i++)
-		if (strlen(members[i].key) == len && memcmp(members[i].key, key, len) == 0)
-			return &members[i];
+	for (size_t i = 0; i < VMV_OS_KEYS; i++)
+		if (strlen(keys[i]) == len && memcmp(keys[i], key, len) == 0)
+			return &ret->values[i];
 	return NULL;
 }
 
-static void parse_line(const char *line, size_t len, struct vmv_os_sample *ret)
+static void parse_line(const char *line, size_t len, struct vmv_os_release *ret)
 {
-	char value[1024]; /* four times the longest member */
-	const struct text_member *m;
+	char value[1024]; /* four times the longest value */
+	struct vmv_os_value *v;
 	const char *eq;
 	int n;
 
 	for (; len > 0 && is_blank(*line); len--)
 		line++;
 	eq = memchr(line, '=', len);
-	m = eq ? find_member(line, (size_t)(eq - line)) : NULL;
-	if (!m)
+	v = eq ? find_value(line, (size_t)(eq - line), ret) : NULL;
+	if (!v)
 		return;
 	len -= (size_t)(eq + 1 - line);
 	if (len >= sizeof(value))
@@ -141,61 +126,59 @@ static void parse_line(const char *line, size_t len, struct vmv_os_sample *ret)
 	memcpy(value, eq + 1, len);
 	value[len] = '\0';
 	n = unquote(value);
-	if (n >= 0)
-		put_text((char *)ret + m->offset, m->size, value, (size_t)n);
+	if (n < 0)
+		return;
+	put_text(v->text, sizeof(v->text), value, (size_t)n);
+	v->is_there = true;
 }
 
-void vmv_os_release_parse(const char *text, struct vmv_os_sample *ret)
+void vmv_os_release_values(const char *text, struct vmv_os_release *ret)
 {
-	for (size_t i = 0; i < VMV_COUNTOF(members); i++)
-		*((char *)ret + members[i].offset) = '\0';
+	for (size_t i = 0; i < VMV_OS_KEYS; i++)
+		ret->values[i] = (struct vmv_os_value){ .is_there = false };
 	while (*text) {
 		size_t len = strcspn(text, "\n");
 
 		parse_line(text, len, ret);
 		text += len + (text[len] == '\n');
 	}
-	if (!ret->id[0])
-		put_text(ret->id, sizeof(ret->id), "linux", 5);
-	if (!ret->name[0])
-		put_text(ret->name, sizeof(ret->name), "Linux", 5);
-	if (!ret->pretty_name[0])
-		put_text(ret->pretty_name, sizeof(ret->pretty_name), ret->name, strlen(ret->name));
 }
 
-/* Links, absolute ones too, are followed within the root. */
-static int open_below(const struct vmv_root *root, const char *path)
+/* What is absent is empty, too. */
+static void put_value(char *ret, size_t cap, const struct vmv_os_release *r, enum vmv_os_key key,
+		      const char *fallback)
 {
-	int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-	int fd;
+	const char *s = r->values[key].text;
 
-#ifdef SYS_openat2
-	struct open_how how = { .flags = (uint64_t)flags, .resolve = RESOLVE_IN_ROOT };
-
-	fd = (int)syscall(SYS_openat2, root->top, path, &how, sizeof(how));
-	/* before Linux 5.6, or under a seccomp filter that is older than the call */
-	if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
-		return fd;
-#endif
-	fd = openat(root->top, path, flags);
-	return fd;
+	if (!*s)
+		s = fallback;
+	put_text(ret, cap, s, strlen(s));
 }
 
-static int read_below(const struct vmv_root *root, const char *path, char *buf, size_t cap)
+static void fill_sample(const struct vmv_os_release *r, struct vmv_os_sample *ret)
 {
-	vmv_autoclose int fd = open_below(root, path);
-
-	return fd < 0 ? -errno : vmv_read_fd(fd, buf, cap);
+	put_value(ret->id, sizeof(ret->id), r, VMV_OS_ID, "linux");
+	put_value(ret->version_id, sizeof(ret->version_id), r, VMV_OS_VERSION_ID, "");
+	put_value(ret->name, sizeof(ret->name), r, VMV_OS_NAME, "Linux");
+	put_value(ret->pretty_name, sizeof(ret->pretty_name), r, VMV_OS_PRETTY_NAME, ret->name);
 }
 
-static void read_os_release(const struct vmv_root *root, struct vmv_os_sample *ret)
+void vmv_os_release_parse(const char *text, struct vmv_os_sample *ret)
+{
+	struct vmv_os_release r;
+
+	vmv_os_release_values(text, &r);
+	fill_sample(&r, ret);
+}
+
+void vmv_os_release_read(const struct vmv_root *root, struct vmv_os_release *ret)
 {
 	char text[OS_RELEASE_MAX];
 
-	if (read_below(root, "etc/os-release", text, sizeof(text)) < 0 &&
-	    read_below(root, "usr/lib/os-release", text, sizeof(text)) < 0)
+	if (vmv_read_below(root, "etc/os-release", text, sizeof(text)) < 0 &&
+	    vmv_read_below(root, "usr/lib/os-release", text, sizeof(text)) < 0)
 		text[0] = '\0';
-	vmv_os_release_parse(text, ret);
+	vmv_os_release_values(text, ret);
 }
 
 /* 32 hexadecimal digits; "uninitialized" stands there during the first boot. */
@@ -203,7 +186,7 @@ static void read_machine_id(const struct vmv_root *root, char ret[static 33])
 {
 	char text[64];
 
-	if (read_below(root, "etc/machine-id", text, sizeof(text)) < 0)
+	if (vmv_read_below(root, "etc/machine-id", text, sizeof(text)) < 0)
 		return;
 	if (strspn(text, "0123456789abcdef") == 32 && (text[32] == '\0' || text[32] == '\n'))
 		put_text(ret, 33, text, 32);
@@ -219,18 +202,39 @@ static void read_arch(char *ret, size_t cap)
 {
 	struct utsname u;
 
+	ret[0] = '\0';
 	if (uname(&u) == 0)
 		put_text(ret, cap, u.machine, strlen(u.machine));
+}
+
+void vmv_os_kernel_read(const struct vmv_root *root, struct vmv_os_kernel *ret)
+{
+	read_proc(root, "sys/kernel/osrelease", ret->release, sizeof(ret->release));
+	read_proc(root, "sys/kernel/version", ret->version, sizeof(ret->version));
+	read_arch(ret->machine, sizeof(ret->machine));
+}
+
+int vmv_os_hostname_read(const struct vmv_root *root, char ret[static VMV_OS_HOSTNAME])
+{
+	char text[VMV_OS_HOSTNAME];
+	int r = vmv_read_attr_at(root->proc, "sys/kernel/hostname", text, sizeof(text));
+
+	if (r <= 0)
+		return r < 0 ? r : -ENODATA;
+	memcpy(ret, text, sizeof(text));
+	return 0;
 }
 
 static int os_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,
 		   struct vmv_err *err)
 {
 	struct vmv_os_sample s = { .id = "" };
+	struct vmv_os_release release;
 
 	(void)state;
 	(void)err;
-	read_os_release(root, &s);
+	vmv_os_release_read(root, &release);
+	fill_sample(&release, &s);
 	read_proc(root, "sys/kernel/osrelease", s.kernel, sizeof(s.kernel));
 	read_arch(s.arch, sizeof(s.arch));
 	read_proc(root, "sys/kernel/hostname", s.hostname, sizeof(s.hostname));

@@ -17,11 +17,12 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#define TEXT4_MAX  (256 * VMV_KIB) /* read of each file: a router's take the kernel milliseconds */
-#define TEXT6_MAX  VMV_MIB	   /* more, because the default route may be at the end */
-#define ROWS_START 16
-#define KEEP_MAX   (64 * VMV_KIB) /* bytes kept for the next reading */
-#define ID_SIZE	   256
+#define TEXT4_MAX     (256 * VMV_KIB) /* read of each file: a router's take the kernel milliseconds */
+#define TEXT4_ALL_MAX VMV_MIB	      /* the same when all of them were asked for */
+#define TEXT6_MAX     VMV_MIB	      /* more, because the default route may be at the end */
+#define ROWS_START    16
+#define KEEP_MAX      (64 * VMV_KIB) /* bytes kept for the next reading */
+#define ID_SIZE	      256
 
 /* Of linux/ipv6_route.h, which does not go together with net/route.h. */
 #define ROUTE_ANYCAST 0x00100000u
@@ -53,16 +54,16 @@ static bool is_end(char c)
 	return c == ' ' || c == '\t' || c == '\n';
 }
 
-/* Splits a line at blanks. False when it has fewer than n columns. */
-static bool split(const char *line, const char **col, size_t n)
+/* Splits a line at blanks into at most n columns; returns how many there are. */
+static size_t split(const char *line, const char **col, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		col[i] = line + strspn(line, " \t");
 		line = col[i] + strcspn(col[i], " \t\n");
 		if (line == col[i])
-			return false;
+			return i;
 	}
-	return true;
+	return n;
 }
 
 static bool take_name(char ret[static IFNAMSIZ], const char *s)
@@ -97,7 +98,11 @@ enum {
 	V4_USE,
 	V4_METRIC,
 	V4_MASK,
-	V4_COLS,
+	V4_COLS, /* that are needed */
+	V4_MTU = V4_COLS,
+	V4_WINDOW,
+	V4_IRTT,
+	V4_COLS_ALL,
 };
 
 /* The kernel prints its u32 with %d. */
@@ -110,6 +115,15 @@ static bool take_metric(const char *s, uint32_t *ret)
 		return false;
 	*ret = (uint32_t)v;
 	return true;
+}
+
+/* What is only shown: unknown when it is no number. */
+static uint64_t count_of(const char *s)
+{
+	const char *end;
+	uint64_t v;
+
+	return vmv_parse_u64(s, &v, &end) == 0 && is_end(*end) ? v : VMV_UNSET;
 }
 
 /* Ones, then zeros, in network order. */
@@ -125,11 +139,12 @@ static bool take_mask(uint32_t mask, uint8_t *ret_len)
 
 static bool parse_line4(const char *line, struct vmv_route *ret)
 {
-	const char *col[V4_COLS];
+	const char *col[V4_COLS_ALL];
 	uint32_t destination, gateway, mask;
+	size_t n = split(line, col, V4_COLS_ALL);
 
 	*ret = (struct vmv_route){ .is_ipv6 = false };
-	if (!split(line, col, V4_COLS) || !take_name(ret->device, col[V4_IFACE]) ||
+	if (n < V4_COLS || !take_name(ret->device, col[V4_IFACE]) ||
 	    !take_hex(col[V4_DESTINATION], &destination) || !take_hex(col[V4_GATEWAY], &gateway) ||
 	    !take_hex(col[V4_FLAGS], &ret->flags) || !take_metric(col[V4_METRIC], &ret->metric) ||
 	    !take_hex(col[V4_MASK], &mask) || !take_mask(mask, &ret->prefix_len))
@@ -137,6 +152,11 @@ static bool parse_line4(const char *line, struct vmv_route *ret)
 	/* the numbers are those of the kernel's memory */
 	memcpy(ret->destination, &destination, sizeof(destination));
 	memcpy(ret->gateway, &gateway, sizeof(gateway));
+	ret->refcnt = count_of(col[V4_REFCNT]);
+	ret->use = count_of(col[V4_USE]);
+	ret->mtu = n > V4_MTU ? count_of(col[V4_MTU]) : VMV_UNSET;
+	ret->window = n > V4_WINDOW ? count_of(col[V4_WINDOW]) : VMV_UNSET;
+	ret->irtt = n > V4_IRTT ? count_of(col[V4_IRTT]) : VMV_UNSET;
 	return true;
 }
 
@@ -205,12 +225,29 @@ static bool take_len(const char *s, uint8_t *ret)
 	return true;
 }
 
+/* As count_of. */
+static uint64_t hex_count_of(const char *s)
+{
+	uint32_t v;
+
+	return take_hex(s, &v) ? v : VMV_UNSET;
+}
+
 static bool parse_line6(const char *line, struct vmv_route *ret)
 {
 	const char *col[V6_COLS];
 
-	*ret = (struct vmv_route){ .is_ipv6 = true };
-	return split(line, col, V6_COLS) && take_address(col[V6_DESTINATION], ret->destination) &&
+	*ret = (struct vmv_route){
+		.is_ipv6 = true,
+		.mtu = VMV_UNSET,
+		.window = VMV_UNSET,
+		.irtt = VMV_UNSET,
+	};
+	if (split(line, col, V6_COLS) < V6_COLS)
+		return false;
+	ret->refcnt = hex_count_of(col[V6_REFCNT]);
+	ret->use = hex_count_of(col[V6_USE]);
+	return take_address(col[V6_DESTINATION], ret->destination) &&
 	       take_len(col[V6_PREFIX_LEN], &ret->prefix_len) &&
 	       take_address(col[V6_SOURCE], ret->source) &&
 	       take_len(col[V6_SOURCE_LEN], &ret->source_len) &&
@@ -368,6 +405,16 @@ static void write_id(char ret[static ID_SIZE], const struct vmv_route *rt,
 		       s->gateway[0] ? " via " : "", s->gateway, rt->device, rt->metric);
 }
 
+/* A file, and what is done with its lines. */
+struct source {
+	const char *path; /* below /proc */
+	size_t max;	  /* bytes that are read */
+	int (*parse)(const char *text, vmv_route_row *row, void *arg, struct vmv_err *err);
+};
+
+static const struct source source4 = { "net/route", TEXT4_MAX, vmv_route4_parse };
+static const struct source source6 = { "net/ipv6_route", TEXT6_MAX, vmv_route6_parse };
+
 /* Whole lines of the first max bytes. */
 static int read_head(struct route_state *st, const struct vmv_root *root, const char *path,
 		     size_t max)
@@ -389,21 +436,26 @@ static int read_head(struct route_state *st, const struct vmv_root *root, const 
 	return 0;
 }
 
-static int read_file(struct route_state *st, const struct vmv_root *root, const char *path,
-		     size_t max,
-		     int (*parse)(const char *, vmv_route_row *, void *, struct vmv_err *),
+static int read_file(struct route_state *st, const struct vmv_root *root,
+		     const struct source *source, vmv_route_row *row, void *arg,
 		     struct vmv_err *err)
 {
-	int r = read_head(st, root, path, max);
+	int r = read_head(st, root, source->path, source->max);
 
 	if (r == -ENOENT)
 		return r;
 	if (r < 0)
-		return vmv_fail(err, VMV_E_IO, -r, "cannot read /proc/%s: %s", path, strerror(-r));
-	r = parse(st->text, add_route, st, err);
+		return vmv_fail(err, VMV_E_IO, -r, "cannot read /proc/%s: %s", source->path,
+				strerror(-r));
+	r = source->parse(st->text, row, arg, err);
 	if (r == -ENOMEM)
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "no memory for the routes");
 	return r;
+}
+
+static int no_table(struct vmv_err *err)
+{
+	return vmv_fail(err, VMV_E_IO, ENOENT, "no routing table in /proc/net");
 }
 
 /* Either file may be missing, the kernel being without that protocol; not both. */
@@ -412,13 +464,44 @@ static int read_files(struct route_state *st, const struct vmv_root *root, struc
 	int r4, r6;
 
 	st->n = 0;
-	r4 = read_file(st, root, "net/route", TEXT4_MAX, vmv_route4_parse, err);
+	r4 = read_file(st, root, &source4, add_route, st, err);
 	if (r4 < 0 && r4 != -ENOENT)
 		return r4;
-	r6 = read_file(st, root, "net/ipv6_route", TEXT6_MAX, vmv_route6_parse, err);
+	r6 = read_file(st, root, &source6, add_route, st, err);
 	if (r4 == -ENOENT && r6 == -ENOENT)
-		return vmv_fail(err, VMV_E_IO, ENOENT, "no routing table in /proc/net");
+		return no_table(err);
 	return r6 == -ENOENT ? 0 : r6;
+}
+
+/* Keeps what the caller's row says apart from what is wrong with a file. */
+struct telling {
+	vmv_route_row *row;
+	void *arg;
+	int result;
+};
+
+static int tell_row(void *arg, const struct vmv_route *route)
+{
+	struct telling *t = arg;
+
+	t->result = t->row(t->arg, route);
+	return t->result;
+}
+
+int vmv_routes_read(const struct vmv_root *root, vmv_route_row *row, void *arg, struct vmv_err *err)
+{
+	static const struct source all4 = { "net/route", TEXT4_ALL_MAX, vmv_route4_parse };
+	struct telling t = { .row = row, .arg = arg };
+	struct route_state st = { 0 };
+	int r4 = read_file(&st, root, &all4, tell_row, &t, err);
+	int r6 = t.result < 0 ? 0 : read_file(&st, root, &source6, tell_row, &t, err);
+
+	free(st.text);
+	if (t.result < 0)
+		return t.result;
+	if (r4 == -ENOENT && r6 == -ENOENT)
+		return no_table(err);
+	return r4 < 0 && r6 < 0 ? r6 : 0;
 }
 
 static void *route_open(const struct vmv_root *root)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct vmv_err;
+struct vmv_root;
 
 /* One line of either file. */
 struct vmv_route {
@@ -19,6 +20,10 @@ struct vmv_route {
 	uint8_t destination[16], source[16], gateway[16]; /* gateway: zeros when there is none */
 	uint32_t metric;
 	uint32_t flags; /* RTF_... of linux/route.h and linux/ipv6_route.h */
+	/* As the files print them; VMV_UNSET: not there, as the last three are not for IPv6. */
+	uint64_t refcnt, use;
+	uint64_t mtu, window; /* bytes; 0: none is set */
+	uint64_t irtt;	      /* initial round-trip time, milliseconds; likewise */
 };
 
 struct vmv_route_sample {
@@ -52,5 +57,12 @@ typedef int vmv_route_row(void *arg, const struct vmv_route *route);
  * row for each line. -EINVAL with err set when malformed. An empty text is fine: no route. */
 int vmv_route4_parse(const char *text, vmv_route_row *row, void *arg, struct vmv_err *err);
 int vmv_route6_parse(const char *text, vmv_route_row *row, void *arg, struct vmv_err *err);
+
+/* Calls row for every line of both files, IPv4 first, in the kernel's order; of a router's tables
+ * for the beginning, some 8000 routes of IPv4 and 7000 of IPv6. One file is enough: the other one
+ * may be missing or malformed (its good lines are told then). Returns 0, what row returned, or
+ * negative errno with err set when neither could be read. */
+int vmv_routes_read(const struct vmv_root *root, vmv_route_row *row, void *arg,
+		    struct vmv_err *err);
 
 #endif

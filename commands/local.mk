@@ -23,10 +23,14 @@ commands_libcommands_a_SOURCES = \
 	commands/jobs.c \
 	commands/link.c \
 	commands/packages.c \
+	commands/qga_cpus.c \
+	commands/qga_disk.h \
 	commands/qga_families.h \
+	commands/qga_fsinfo.c \
 	commands/qga_handlers.c \
 	commands/qga_info.c \
 	commands/qga_network.c \
+	commands/qga_reading.c commands/qga_reading.h \
 	commands/qga_storage.c \
 	commands/qga_system.c \
 	commands/qga_vitals.c \

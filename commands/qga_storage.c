@@ -1,25 +1,245 @@
+#include "base/cleanup.h"
 #include "base/err.h"
+#include "base/limits.h"
+#include "base/root.h"
+#include "collectors/blockdev.h"
+#include "collectors/disk.h"
 #include "commands/qga.h"
+#include "commands/qga_disk.h"
 #include "commands/qga_families.h"
 #include "commands/request.h"
+#include "proto/json_write.h"
+#include "reports/facts.h"
 
-void vmv_qga_fsinfo(struct vmv_request *req)
+#include <errno.h>
+#include <string.h>
+
+#define NODE_SIZE 256
+
+static const struct vmv_err no_memory = { VMV_E_IO, 0, "out of memory" };
+static const struct vmv_err abandoned = { VMV_E_IO, 0, "the reading was abandoned" };
+
+/* -- addresses -------------------------------------------------------------------------------- */
+
+static const char *serial_of(const struct vmv_facts *facts, const char *disk)
 {
-	static const struct vmv_err err = { VMV_E_UNSUPPORTED, 0, "not there yet" };
+	size_t n;
+	const struct vmv_disk_sample *rows = vmv_facts_rows(facts, &vmv_collector_disk, &n);
 
-	vmv_request_fail(req, &err);
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(vmv_facts_id(facts, &vmv_collector_disk, i), disk) == 0)
+			return rows[i].serial;
+	return "";
+}
+
+void vmv_qga_write_address(struct vmv_jw *w, const char *name, const struct vmv_facts *facts,
+			   const struct vmv_blockdev *dev)
+{
+	const struct vmv_root *root = vmv_facts_root(facts);
+	struct vmv_disk_address a;
+	struct vmv_blockdev disk;
+	char node[NODE_SIZE];
+	const char *serial;
+
+	vmv_blockdev_address(root, dev, &a);
+	vmv_blockdev_node(root, dev, node, sizeof(node));
+	vmv_blockdev_whole(dev, &disk);
+	serial = a.has_udev ? a.serial : serial_of(facts, disk.name);
+	vmv_jw_open(w, name);
+	vmv_jw_open(w, "pci-controller");
+	vmv_jw_int(w, "domain", a.domain);
+	vmv_jw_int(w, "bus", a.pci_bus);
+	vmv_jw_int(w, "slot", a.slot);
+	vmv_jw_int(w, "function", a.function);
+	vmv_jw_close(w);
+	vmv_jw_str(w, "bus-type", a.bus_type);
+	vmv_jw_int(w, "bus", a.bus);
+	vmv_jw_int(w, "target", a.target);
+	vmv_jw_int(w, "unit", a.unit);
+	if (serial[0])
+		vmv_jw_str(w, "serial", serial);
+	vmv_jw_str(w, "dev", node);
+	vmv_jw_close(w);
+}
+
+/* -- disks ------------------------------------------------------------------------------------ */
+
+struct disks {
+	struct vmv_jw *w;
+	const struct vmv_facts *facts;
+	const struct vmv_root *root;
+	const char *disk; /* node of the one whose partitions are told */
+};
+
+static int write_slave(void *arg, const struct vmv_blockdev *dev)
+{
+	const struct disks *d = arg;
+	char node[NODE_SIZE];
+
+	vmv_blockdev_node(d->root, dev, node, sizeof(node));
+	vmv_jw_str(d->w, NULL, node);
+	return 0;
+}
+
+static int write_partition(void *arg, const struct vmv_blockdev *dev)
+{
+	const struct disks *d = arg;
+	char node[NODE_SIZE];
+
+	if (vmv_jw_remaining(d->w) < VMV_JW_TAIL)
+		return -EFBIG;
+	vmv_blockdev_node(d->root, dev, node, sizeof(node));
+	vmv_jw_open(d->w, NULL);
+	vmv_jw_str(d->w, "name", node);
+	vmv_jw_bool(d->w, "partition", true);
+	vmv_jw_array(d->w, "dependencies");
+	vmv_jw_str(d->w, NULL, d->disk);
+	vmv_jw_end(d->w);
+	vmv_jw_close(d->w);
+	return 0;
+}
+
+/* No "smart": that takes root's rights. */
+static int write_disk(void *arg, const struct vmv_blockdev *dev)
+{
+	struct disks *d = arg;
+	char node[NODE_SIZE], alias[256];
+	uint64_t size = vmv_blockdev_size(d->root, dev);
+
+	if (size == 0 || size == VMV_UNSET)
+		return 0;
+	if (vmv_jw_remaining(d->w) < VMV_JW_TAIL)
+		return -EFBIG;
+	vmv_blockdev_node(d->root, dev, node, sizeof(node));
+	vmv_blockdev_alias(d->root, dev, alias, sizeof(alias));
+	vmv_jw_open(d->w, NULL);
+	vmv_jw_str(d->w, "name", node);
+	vmv_jw_bool(d->w, "partition", false);
+	vmv_jw_array(d->w, "dependencies");
+	(void)vmv_blockdev_slaves(d->root, dev, write_slave, d);
+	vmv_jw_end(d->w);
+	if (!dev->is_virtual)
+		vmv_qga_write_address(d->w, "address", d->facts, dev);
+	if (alias[0])
+		vmv_jw_str(d->w, "alias", alias);
+	vmv_jw_close(d->w);
+	d->disk = node;
+	return vmv_blockdev_partitions(d->root, dev, write_partition, d) == -EFBIG ? -EFBIG : 0;
+}
+
+/* What does not fit is left out. */
+static void disks_ready(void *arg, const struct vmv_view *view)
+{
+	struct vmv_request *req = arg;
+	struct disks d = { 0 };
+	struct vmv_err err;
+	struct vmv_jw w;
+	int r;
+
+	if (!view) {
+		vmv_request_fail(req, &abandoned);
+		return;
+	}
+	vmv_jw_init(&w, VMV_RESPONSE_MAX);
+	d = (struct disks){ &w, view->facts, vmv_facts_root(view->facts), NULL };
+	vmv_jw_array(&w, NULL);
+	r = vmv_blockdev_disks(d.root, write_disk, &d);
+	vmv_jw_end(&w);
+	if (r < 0 && r != -EFBIG && r != -ENOENT) {
+		(void)vmv_fail(&err, VMV_E_IO, -r, "cannot read /sys/block: %s", strerror(-r));
+		vmv_request_fail(req, &err);
+	} else {
+		vmv_request_done(req, NULL, &w);
+	}
+	vmv_jw_free(&w);
 }
 
 void vmv_qga_disks(struct vmv_request *req)
 {
-	static const struct vmv_err err = { VMV_E_UNSUPPORTED, 0, "not there yet" };
+	const struct vmv_ask ask = { .groups = vmv_group(&vmv_collector_disk),
+				     .max_age_ms = VMV_REUSE_MS };
 
-	vmv_request_fail(req, &err);
+	if (req->services->fetch(req->agent, &ask, disks_ready, req) < 0)
+		vmv_request_fail(req, &no_memory);
 }
 
+/* -- counters --------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	size_t offset;
+} stats[] = {
+#define STAT(key, member)                                     \
+	{                                                     \
+		key, offsetof(struct vmv_disk_sample, member) \
+	}
+	STAT("read-ios", reads),
+	STAT("read-merges", reads_merged),
+	STAT("read-sectors", read_sectors),
+	STAT("read-ticks", read_ms),
+	STAT("write-ios", writes),
+	STAT("write-merges", writes_merged),
+	STAT("write-sectors", write_sectors),
+	STAT("write-ticks", write_ms),
+	STAT("ios-pgr", in_flight),
+	STAT("total-ticks", io_ms),
+	STAT("weight-ticks", weighted_io_ms),
+	STAT("discard-ios", discards),
+	STAT("discard-merges", discards_merged),
+	STAT("discard-sectors", discard_sectors),
+	STAT("discard-ticks", discard_ms),
+	STAT("flush-ios", flushes),
+	STAT("flush-ticks", flush_ms),
+#undef STAT
+};
+
+/* Those that the kernel does not count are left out. */
+static int write_stats(void *arg, const char *name, const struct vmv_disk_sample *s)
+{
+	struct vmv_jw *w = arg;
+	uint64_t v;
+
+	if (vmv_jw_remaining(w) < VMV_JW_TAIL)
+		return -EFBIG;
+	vmv_jw_open(w, NULL);
+	vmv_jw_str(w, "name", name);
+	vmv_jw_u64(w, "major", s->device_number >> 32);
+	vmv_jw_u64(w, "minor", s->device_number & UINT32_MAX);
+	vmv_jw_open(w, "stats");
+	for (size_t i = 0; i < VMV_COUNTOF(stats); i++) {
+		memcpy(&v, (const char *)s + stats[i].offset, sizeof(v));
+		if (v != VMV_UNSET)
+			vmv_jw_u64(w, stats[i].name, v);
+	}
+	vmv_jw_close(w);
+	vmv_jw_close(w);
+	return 0;
+}
+
+static void diskstats_ready(void *arg, const struct vmv_view *view)
+{
+	struct vmv_request *req = arg;
+	struct vmv_err err = abandoned;
+	struct vmv_jw w;
+	int r = -ECANCELED;
+
+	vmv_jw_init(&w, VMV_RESPONSE_MAX);
+	vmv_jw_array(&w, NULL);
+	if (view)
+		r = vmv_diskstats_read(vmv_facts_root(view->facts), write_stats, &w, &err);
+	vmv_jw_end(&w);
+	if (r < 0 && r != -EFBIG)
+		vmv_request_fail(req, &err);
+	else
+		vmv_request_done(req, NULL, &w);
+	vmv_jw_free(&w);
+}
+
+/* All lines, so not those of the group, which leaves out loop and ram devices. */
 void vmv_qga_diskstats(struct vmv_request *req)
 {
-	static const struct vmv_err err = { VMV_E_UNSUPPORTED, 0, "not there yet" };
+	const struct vmv_ask ask = { .groups = 0, .max_age_ms = UINT32_MAX };
 
-	vmv_request_fail(req, &err);
+	if (req->services->fetch(req->agent, &ask, diskstats_ready, req) < 0)
+		vmv_request_fail(req, &no_memory);
 }

@@ -93,6 +93,7 @@ struct vmv_request {
 	uint64_t began_ms;    /* monotonic: the line was read */
 	uint64_t epoch;	      /* the session's: an answer of another one is dropped */
 	vmv_jobs_cb *jobs_cb; /* the services' */
+	void *scratch;	      /* owned: of a handler that does its work piece by piece */
 	bool is_truncated;
 	bool is_unsafe;	   /* a raw command */
 	bool is_counted;   /* as in flight */

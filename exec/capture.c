@@ -21,8 +21,16 @@ void vmv_capture_init(struct vmv_capture *c, size_t limit)
 	};
 }
 
+void vmv_capture_init_raw(struct vmv_capture *c, size_t limit, size_t *left)
+{
+	*c = (struct vmv_capture){ .limit = limit, .head = { .max = limit }, .left = left };
+}
+
 void vmv_capture_free(struct vmv_capture *c)
 {
+	if (c->left)
+		*c->left += c->head.len;
+	c->left = NULL;
 	vmv_buf_free(&c->head);
 	free(c->tail);
 	c->tail = NULL;
@@ -47,6 +55,21 @@ static void add_tail(struct vmv_capture *c, const char *data, size_t len)
 	}
 }
 
+/* Without a gap: once there was no room, nothing more is kept. */
+static void add_raw(struct vmv_capture *c, const char *data, size_t len)
+{
+	size_t room = c->head.max - c->head.len;
+	size_t n = len < room ? len : room;
+
+	if (n > *c->left)
+		n = *c->left;
+	c->is_short = n < len;
+	if (n > 0 && vmv_buf_add(&c->head, data, n) < 0)
+		c->is_short = true;
+	else
+		*c->left -= n;
+}
+
 void vmv_capture_add(struct vmv_capture *c, const char *data, size_t len)
 {
 	size_t room = c->head.max - c->head.len;
@@ -55,6 +78,10 @@ void vmv_capture_add(struct vmv_capture *c, const char *data, size_t len)
 	c->total += len;
 	if (c->is_short) /* a text with a hole would look whole */
 		return;
+	if (c->left) {
+		add_raw(c, data, len);
+		return;
+	}
 	if (vmv_buf_add(&c->head, data, n) < 0) {
 		c->is_short = true;
 		return;
@@ -193,6 +220,12 @@ int vmv_capture_text(const struct vmv_capture *c, struct vmv_captured *ret)
 	if (r < 0)
 		return (int)r;
 	len = (size_t)r;
+	if (c->left) {
+		*ret = (struct vmv_captured){ .data = VMV_TAKE(text, NULL),
+					      .len = len,
+					      .is_cut = c->total > len };
+		return 0;
+	}
 	if (!has_hole(c) && vmv_capture_encoded(text, len) <= c->limit) {
 		*ret = (struct vmv_captured){ .data = VMV_TAKE(text, NULL), .len = len };
 		return 0;

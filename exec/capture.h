@@ -1,5 +1,5 @@
 /* What a child writes, kept within a bound: all of it, or its first three quarters and its last
- * quarter with a mark between them (PROTOCOL.md 3.3). */
+ * quarter with a mark between them (PROTOCOL.md 3.3), or its first bytes alone. */
 #ifndef VMV_EXEC_CAPTURE_H
 #define VMV_EXEC_CAPTURE_H
 
@@ -18,9 +18,14 @@ struct vmv_capture {
 	uint64_t n_tail; /* bytes that went into it */
 	uint64_t total;	 /* bytes that came */
 	bool is_short;	 /* there was no memory for some of them */
+	size_t *left;	 /* raw ones: shared with others; NULL: not raw */
 };
 
 void vmv_capture_init(struct vmv_capture *c, size_t limit);
+
+/* The same for a reader who wants the beginning, as it is: limit is bytes that came. left: how many
+ * all of those that share it may still keep; borrowed until it is freed, which gives them back. */
+void vmv_capture_init_raw(struct vmv_capture *c, size_t limit, size_t *left);
 void vmv_capture_free(struct vmv_capture *c);
 
 /* Takes no more memory than limit and a quarter. */
@@ -32,7 +37,8 @@ struct vmv_captured {
 	bool is_cut;
 };
 
-/* The text so far, at most limit bytes as encoded, cut between characters. Returns 0 or -ENOMEM. */
+/* The text so far, at most limit bytes as encoded, cut between characters (raw ones: anywhere).
+ * Returns 0 or -ENOMEM. */
 int vmv_capture_text(const struct vmv_capture *c, struct vmv_captured *ret);
 
 /* Pure. Bytes of this text in JSON as proto/json_write.h writes it, without quotes. */

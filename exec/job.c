@@ -79,7 +79,8 @@ struct vmv_job {
 
 	bool is_timed_out, is_cancelled; /* and it was sent TERM or KILL for that */
 	bool is_killed;
-	bool is_late; /* told */
+	bool is_late;	/* told */
+	bool has_begun; /* told */
 	uint64_t cancel_ms;
 	bool has_ended; /* the child; it is reaped at the very end, so that its number stays its */
 	siginfo_t status;
@@ -215,7 +216,10 @@ static int stream_start(struct vmv_job *j, struct stream *s, int fd,
 			const struct vmv_job_spec *spec)
 {
 	s->fd = fd;
-	vmv_capture_init(&s->kept, spec->output_max);
+	if (spec->raw_left)
+		vmv_capture_init_raw(&s->kept, spec->output_max, spec->raw_left);
+	else
+		vmv_capture_init(&s->kept, spec->output_max);
 	if (spec->is_streamed) {
 		s->chunk = malloc(VMV_STREAM_CHUNK);
 		if (!s->chunk)
@@ -510,12 +514,24 @@ static void tell_end(struct vmv_job *j)
 	free(kept[1].data);
 }
 
+/* Nobody is there any more who could say what became of it, and nothing was said. */
+static void check_begun(struct vmv_job *j)
+{
+	if (j->has_begun || j->result_fd >= 0 || !j->has_path || j->result.len > 0 ||
+	    j->is_result_too_long || is_condemned(j))
+		return;
+	j->has_begun = true;
+	if (j->calls->began)
+		j->calls->began(j->arg, j->pid);
+}
+
 static void finish(struct vmv_job *j)
 {
 	j->is_paused = false; /* what is in the pipes is read once more, and handed out */
 	for (int i = 0; i < 2; i++)
 		stream_finish(&j->streams[i]);
 	result_read(j);
+	check_begun(j);
 	stop_events(j);
 	reap(j);
 	if (*j->cgroup)
@@ -578,6 +594,7 @@ static void step(struct vmv_job *j)
 	uint64_t now = now_ms(j);
 
 	check_child(j, now);
+	check_begun(j);
 	check_deadlines(j, now);
 	for (int i = 0; i < 2; i++)
 		if (has_aged(&j->streams[i], now))

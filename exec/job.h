@@ -30,13 +30,16 @@ struct vmv_job_spec {
 	/* Monotonic ms, VMV_JOB_NEVER: not. late: told so, and goes on; a job that waits for
 	 * nothing but pipes then ends. */
 	uint64_t term_at_ms, kill_at_ms, late_at_ms;
-	size_t output_max;   /* bytes as encoded in JSON that are kept of each stream */
+	size_t output_max; /* bytes as encoded in JSON that are kept of each stream */
+	/* NULL, or: the first output_max bytes that come are kept, and no last ones, as long as
+	 * this is above 0, which is how many all jobs may still keep; borrowed for its life. */
+	size_t *raw_left;
 	bool is_streamed;    /* output goes to calls->output instead of being kept */
 	uint64_t stream_max; /* bytes of both streams; what is beyond is read and thrown away */
 };
 
 /* One stream as kept: all of it, or its first three quarters and its last quarter with the mark
- * between (exec/capture.h). */
+ * between (exec/capture.h); or, raw, its first bytes. */
 struct vmv_job_text {
 	const char *data; /* borrowed for the call; any bytes; never NULL */
 	size_t len;
@@ -62,6 +65,10 @@ struct vmv_job_calls {
 	void (*output)(void *arg, int stream, const char *data, size_t len);
 	/* late_at_ms has come, and the child has not ended. May be NULL. */
 	void (*late)(void *arg);
+	/* Once, before ended(): descriptor 4 was closed without a result, as it is when the child
+	 * becomes another program. One that dies before it could do either looks the same. Not
+	 * called for one that is being ended. May be NULL. */
+	void (*began)(void *arg, pid_t pid);
 	/* Once, at the end; the job may be freed from here, and from nowhere else within calls. */
 	void (*ended)(void *arg, const struct vmv_job_end *end);
 };

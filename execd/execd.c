@@ -10,6 +10,7 @@
 #include "execd/jobs.h"
 #include "execd/keyring.h"
 #include "execd/nonces.h"
+#include "execd/qga.h"
 #include "execd/scriptq.h"
 #include "execd/secret.h"
 #include "execd/sessions.h"
@@ -155,7 +156,7 @@ static void on_thawing(evutil_socket_t fd, short what, void *arg)
 static bool is_working(struct vmv_execd *e)
 {
 	return vmv_jobs_is_busy(e->jobs) || vmv_scriptq_is_busy(e->scripts) ||
-	       vmv_execd_is_frozen(e);
+	       vmv_execd_qga_is_busy(e) || vmv_execd_is_frozen(e);
 }
 
 void vmv_execd_busy(struct vmv_execd *e)
@@ -412,6 +413,8 @@ static int open_parts(struct vmv_execd *e, struct vmv_err *err)
 		r = vmv_jobs_new(&e->jobs, e, err);
 	if (r == 0)
 		r = vmv_scriptq_new(&e->scripts, e, err);
+	if (r == 0)
+		r = vmv_execd_qga_new(&e->qga, e, err);
 	return r;
 }
 
@@ -470,6 +473,7 @@ void vmv_execd_free(struct vmv_execd *e)
 		vmv_peer_free(e->peers[0]);
 	vmv_scriptq_free(e->scripts);
 	vmv_jobs_free(e->jobs);
+	vmv_execd_qga_free(e->qga);
 	vmv_sessions_free(e->sessions);
 	vmv_counters_free(e->counters);
 	vmv_nonces_free(e->nonces);

@@ -20,6 +20,7 @@
 
 struct json_object;
 struct vmv_counters;
+struct vmv_execd_qga;
 struct vmv_jobs;
 struct vmv_jw;
 struct vmv_keyring;
@@ -54,6 +55,7 @@ struct vmv_execd {
 	struct vmv_sessions *sessions;
 	struct vmv_jobs *jobs;
 	struct vmv_scriptq *scripts;
+	struct vmv_execd_qga *qga;
 
 	int listener;
 	bool is_activated; /* the listener is the service manager's: it starts us again */

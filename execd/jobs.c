@@ -1,6 +1,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "execd/jobs_impl.h"
+#include "execd/qga.h"
 #include "execd/reply.h"
 #include "proto/json_read.h"
 #include "proto/json_write.h"
@@ -59,6 +60,12 @@ static void move_over(struct vmv_jobs *js, struct entry *e)
 	if (!e->next)
 		js->last = at;
 	e->next = NULL;
+	if (e->is_qga) { /* has no id that anybody could ask after, and there are many of them */
+		if (js->last_qga)
+			entry_free(js->last_qga);
+		js->last_qga = e;
+		return;
+	}
 	*js->last_over = e;
 	js->last_over = &e->next;
 	js->n_finished++;
@@ -123,10 +130,17 @@ static int start(struct entry *e, struct vmv_err *err)
 		.late = vmv_jobs_on_late,
 		.ended = vmv_jobs_on_ended,
 	};
+	static const struct vmv_job_calls program_calls = {
+		.late = vmv_jobs_on_late,
+		.began = vmv_jobs_qga_on_began,
+		.ended = vmv_jobs_on_ended,
+	};
+	bool is_program = vmv_jobs_is_program(e);
 	struct vmv_execd *x = e->jobs->execd;
 	struct vmv_job_spec spec = {
 		.program = x->options->job,
-		.output_max = x->config->output_max_kib * VMV_KIB,
+		.output_max = is_program ? VMV_QGA_OUTPUT_MAX : x->config->output_max_kib * VMV_KIB,
+		.raw_left = is_program ? &e->jobs->programs_left : NULL,
 		.is_streamed = e->is_streamed,
 		.stream_max = x->config->stream_max_mib * VMV_MIB,
 	};
@@ -149,7 +163,8 @@ static int start(struct entry *e, struct vmv_err *err)
 	spec.description = w.buf.data;
 	spec.description_len = w.buf.len;
 	vmv_records_add(e->jobs, e, spec.group);
-	r = vmv_job_start(&e->job, x->base, x->clock, &spec, &calls, e, err);
+	r = vmv_job_start(&e->job, x->base, x->clock, &spec, is_program ? &program_calls : &calls,
+			  e, err);
 	if (r < 0)
 		vmv_records_remove(e->jobs, e->number);
 	vmv_jw_free(&w);
@@ -174,22 +189,42 @@ static void leave_queue(struct entry *e)
 
 /* While it waited the policy may have become another one, or filesystems frozen: it would hang as
  * what ran then does. Returns whether it was refused, and is over. */
-static bool refuse_now(struct entry *e)
+static int check_now(struct entry *e, struct vmv_err *err)
 {
 	struct vmv_execd *x = e->jobs->execd;
 	struct vmv_policy policy;
-	struct vmv_err err;
 	int r;
 
+	if (e->is_qga)
+		return vmv_jobs_qga_check(e, err);
 	vmv_execd_policy(x, &policy);
-	r = vmv_policy_check(&policy, e->command, &err);
+	r = vmv_policy_check(&policy, e->command, err);
 	if (r == 0 && !has_flag(e, VMV_COMMAND_FROZEN) && vmv_execd_is_frozen(x))
-		r = vmv_fail(&err, VMV_E_BUSY, EBUSY, "filesystems are frozen");
-	if (r == 0)
+		r = vmv_fail(err, VMV_E_BUSY, EBUSY, "filesystems are frozen");
+	return r;
+}
+
+static bool refuse_now(struct entry *e)
+{
+	struct vmv_err err;
+
+	if (check_now(e, &err) == 0)
 		return false;
 	vmv_jobs_refuse(e, &err);
 	vmv_jobs_over(e, JOB_FINISHED);
 	return true;
+}
+
+/* The time of a program is counted from here; that it begins is waited for no longer than clients
+ * wait. */
+static void start_clock(struct entry *e)
+{
+	struct timeval tv = { .tv_sec = VMV_QGA_START_MS / 1000 };
+
+	e->end_ms = now_ms(e->jobs) + (uint64_t)e->command->timeout_s * 1000;
+	e->turn = event_new(e->jobs->execd->base, -1, 0, vmv_jobs_qga_on_slow, e);
+	if (e->turn)
+		(void)event_add(e->turn, &tv);
 }
 
 static void begin(struct entry *e)
@@ -199,6 +234,8 @@ static void begin(struct entry *e)
 	int r;
 
 	leave_queue(e);
+	if (vmv_jobs_is_program(e))
+		start_clock(e);
 	e->state = JOB_RUNNING;
 	e->started_real_ms = vmv_real_ms(js->execd->clock);
 	js->n_running++;
@@ -234,12 +271,47 @@ void vmv_jobs_start_next(struct vmv_jobs *js)
 	vmv_execd_busy(js->execd);
 }
 
+static bool is_freeze(const struct vmv_command *c)
+{
+	static const char *const names[] = { "FsFreeze", "guest-fsfreeze-freeze",
+					     "guest-fsfreeze-freeze-list" };
+
+	for (size_t i = 0; i < VMV_COUNTOF(names); i++)
+		if (strcmp(c->name, names[i]) == 0)
+			return true;
+	return false;
+}
+
 bool vmv_jobs_is_freezing(const struct vmv_jobs *js)
 {
 	for (const struct entry *e = js->first; e; e = e->next)
-		if (e->state == JOB_RUNNING && strcmp(e->command->name, "FsFreeze") == 0)
+		if (e->state == JOB_RUNNING && is_freeze(e->command))
 			return true;
 	return false;
+}
+
+void vmv_jobs_give_place(struct entry *e)
+{
+	e->has_begun = true;
+	e->jobs->n_running--;
+	e->jobs->n_programs++;
+	if (e->turn)
+		event_free(e->turn);
+	e->turn = NULL;
+}
+
+/* It has no place any more, whichever that was. */
+static void leave_running(struct entry *e)
+{
+	struct vmv_jobs *js = e->jobs;
+
+	if (e->has_begun)
+		js->n_programs--;
+	else
+		js->n_running--;
+	if (has_flag(e, VMV_COMMAND_SERIAL))
+		js->is_serial_running = false;
+	vmv_records_remove(js, e->number);
 }
 
 void vmv_jobs_over(struct entry *e, enum job_state state)
@@ -247,10 +319,7 @@ void vmv_jobs_over(struct entry *e, enum job_state state)
 	struct vmv_jobs *js = e->jobs;
 
 	if (e->state == JOB_RUNNING) {
-		js->n_running--;
-		if (has_flag(e, VMV_COMMAND_SERIAL))
-			js->is_serial_running = false;
-		vmv_records_remove(js, e->number);
+		leave_running(e);
 	} else if (e->state == JOB_QUEUED) {
 		leave_queue(e);
 	}
@@ -260,6 +329,9 @@ void vmv_jobs_over(struct entry *e, enum job_state state)
 	drop_payload(e);
 	vmv_job_free(e->job);
 	e->job = NULL;
+	if (e->turn)
+		event_free(e->turn);
+	e->turn = NULL;
 	move_over(js, e);
 	forget_old(js);
 }
@@ -324,7 +396,7 @@ static int arm_turn(struct entry *e)
 static bool is_known(const struct vmv_jobs *js, const char *id)
 {
 	for (const struct entry *e = js->first; e; e = e->next)
-		if (!e->script && strcmp(e->id, id) == 0)
+		if (!e->script && !e->is_qga && strcmp(e->id, id) == 0)
 			return true;
 	return false;
 }
@@ -334,13 +406,24 @@ static int judge_new(struct vmv_jobs *js, const struct entry *e, struct vmv_err 
 {
 	if (js->is_stopping)
 		return vmv_fail(err, VMV_E_BUSY, EBUSY, "the executor stops");
-	if (is_known(js, e->id))
+	if (!e->is_qga && is_known(js, e->id))
 		return vmv_fail(err, VMV_E_BUSY, EBUSY, "a job of that id waits or runs");
-	if (!has_flag(e, VMV_COMMAND_FROZEN) && vmv_execd_is_frozen(js->execd))
+	if (!e->is_qga && !has_flag(e, VMV_COMMAND_FROZEN) && vmv_execd_is_frozen(js->execd))
 		return vmv_fail(err, VMV_E_BUSY, EBUSY, "filesystems are frozen");
 	if (js->n_queued >= VMV_JOBS_QUEUED ||
 	    js->queued_bytes + e->payload_len > VMV_JOBS_WAIT_BYTES)
 		return vmv_fail(err, VMV_E_BUSY, EBUSY, "too many jobs wait; ask again later");
+	return 0;
+}
+
+static int set_payload(struct entry *e, const char *payload, size_t len)
+{
+	e->payload = malloc(len + 1);
+	if (!e->payload)
+		return -ENOMEM;
+	memcpy(e->payload, payload, len);
+	e->payload[len] = '\0';
+	e->payload_len = len;
 	return 0;
 }
 
@@ -354,14 +437,10 @@ static struct entry *entry_of(struct vmv_jobs *js, const struct vmv_return *to,
 
 	if (!e)
 		return NULL;
-	e->payload = malloc(len + 1);
-	if (!e->payload) {
+	if (set_payload(e, payload, len) < 0) {
 		entry_free(e);
 		return NULL;
 	}
-	memcpy(e->payload, payload, len);
-	e->payload[len] = '\0';
-	e->payload_len = len;
 	e->to = *to;
 	(void)snprintf(e->key, sizeof(e->key), "%s", key ? key : "");
 	take_manner(e, message);
@@ -380,17 +459,12 @@ static void refuse_new(struct vmv_jobs *js, const struct vmv_return *to,
 	vmv_reply_send(js->execd, to, &reply);
 }
 
-void vmv_jobs_add(struct vmv_jobs *js, const struct vmv_return *to, const struct vmv_command *c,
-		  struct json_object *message, const char *payload, size_t len, const char *key)
+/* Takes e. */
+static void take_in(struct vmv_jobs *js, struct entry *e)
 {
-	struct entry *e = entry_of(js, to, c, message, payload, len, key);
 	struct vmv_err err;
 	int r;
 
-	if (!e) {
-		refuse_new(js, to, c, vmv_command_id(message));
-		return;
-	}
 	r = judge_new(js, e, &err);
 	if (r == 0 && arm_turn(e) < 0)
 		r = vmv_fail(&err, VMV_E_IO, ENOMEM, "out of memory");
@@ -401,6 +475,61 @@ void vmv_jobs_add(struct vmv_jobs *js, const struct vmv_return *to, const struct
 	}
 	enqueue(js, e);
 	vmv_jobs_start_next(js);
+}
+
+void vmv_jobs_add(struct vmv_jobs *js, const struct vmv_return *to, const struct vmv_command *c,
+		  struct json_object *message, const char *payload, size_t len, const char *key)
+{
+	struct entry *e = entry_of(js, to, c, message, payload, len, key);
+
+	if (e)
+		take_in(js, e);
+	else
+		refuse_new(js, to, c, vmv_command_id(message));
+}
+
+/* A program may run for long, but its turn is waited for no longer than that of the others. */
+static uint32_t patience_s(const struct vmv_command *c)
+{
+	return c->timeout_s > VMV_QGA_START_MS / 1000 && (c->flags & VMV_COMMAND_CHILD)
+		       ? VMV_QGA_START_MS / 1000
+		       : c->timeout_s;
+}
+
+void vmv_jobs_add_qga(struct vmv_jobs *js, const struct vmv_return *to,
+		      const struct vmv_jobs_qga *q)
+{
+	static const struct vmv_err no_memory = { VMV_E_IO, ENOMEM, "out of memory" };
+	struct entry *e = entry_new(js, q->command, "", patience_s(q->command));
+
+	if (!e || set_payload(e, q->message, q->len) < 0) {
+		if (e)
+			entry_free(e);
+		vmv_execd_qga_result(to, &no_memory, NULL, 0);
+		return;
+	}
+	(void)snprintf(e->id, sizeof(e->id), "qga-%u", e->number);
+	e->is_qga = true;
+	e->handle = q->handle;
+	e->to = *to;
+	take_in(js, e);
+}
+
+size_t vmv_jobs_count(const struct vmv_jobs *js, const struct vmv_command *c)
+{
+	size_t n = 0;
+
+	for (const struct entry *e = js->first; e; e = e->next)
+		n += e->command == c && !e->has_begun;
+	return n;
+}
+
+bool vmv_jobs_uses_handle(const struct vmv_jobs *js, uint64_t handle)
+{
+	for (const struct entry *e = js->first; e; e = e->next)
+		if (e->handle == handle)
+			return true;
+	return false;
 }
 
 int vmv_jobs_run_script(struct vmv_jobs *js, const struct vmv_jobs_script *s, struct vmv_err *err)
@@ -475,8 +604,8 @@ static void on_after_ended(void *arg, const struct vmv_job_end *end)
 	struct vmv_jobs *js = arg;
 
 	if (end->exit_code != 0)
-		vmv_log(VMV_LOG_ERROR, SUBSYS, "%s failed: exit code %d",
-			js->after.is_reboot ? "reboot" : "power-off", end->exit_code);
+		vmv_log(VMV_LOG_ERROR, SUBSYS, "%s failed: exit code %d", js->after.what->noun,
+			end->exit_code);
 	vmv_job_free(js->after.job);
 	js->after.job = NULL;
 	js->after.is_set = false;
@@ -503,8 +632,7 @@ static void on_after(evutil_socket_t fd, short what, void *arg)
 	(void)vmv_jobs_describe_after(js, &w);
 	spec.description = w.buf.data;
 	spec.description_len = w.buf.len;
-	vmv_log(VMV_LOG_NOTICE, SUBSYS, "%s, as a host asked for",
-		js->after.is_reboot ? "rebooting" : "powering off");
+	vmv_log(VMV_LOG_NOTICE, SUBSYS, "%s, as a host asked for", js->after.what->participle);
 	if (vmv_job_start(&js->after.job, js->execd->base, js->execd->clock, &spec, &calls, js,
 			  &err) < 0) {
 		vmv_log(VMV_LOG_ERROR, SUBSYS, "%s", err.msg);
@@ -527,6 +655,7 @@ int vmv_jobs_new(struct vmv_jobs **ret, struct vmv_execd *x, struct vmv_err *err
 	js->last = &js->first;
 	js->last_over = &js->over;
 	js->records = js->kept = -1;
+	js->programs_left = VMV_QGA_KEPT_BYTES;
 	js->after.timer = event_new(x->base, -1, 0, on_after, js);
 	if (!js->after.timer) {
 		vmv_jobs_free(js);
@@ -580,6 +709,8 @@ void vmv_jobs_free(struct vmv_jobs *js)
 		return;
 	free_list(js->first);
 	free_list(js->over);
+	if (js->last_qga)
+		entry_free(js->last_qga);
 	if (js->after.job)
 		vmv_job_let_go(js->after.job);
 	if (js->after.timer)
@@ -591,7 +722,7 @@ void vmv_jobs_free(struct vmv_jobs *js)
 
 bool vmv_jobs_is_busy(const struct vmv_jobs *js)
 {
-	return js->n_running > 0 || js->n_queued > 0 || js->after.is_set;
+	return js->n_running > 0 || js->n_queued > 0 || js->n_programs > 0 || js->after.is_set;
 }
 
 void vmv_jobs_interrupt(struct vmv_jobs *js)
@@ -603,7 +734,7 @@ void vmv_jobs_interrupt(struct vmv_jobs *js)
 	(void)vmv_fail(&left, VMV_E_IO, 0, "interrupted: the executor stops, the work goes on");
 	for (struct entry *e = js->first, *next; e; e = next) {
 		next = e->next;
-		if (e->script)
+		if (e->script || e->has_begun)
 			continue;
 		vmv_jobs_refuse(e, e->job && has_flag(e, VMV_COMMAND_FINISHES) ? &left : &ended);
 		if (e->state == JOB_QUEUED)

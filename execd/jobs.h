@@ -18,6 +18,23 @@ void vmv_jobs_free(struct vmv_jobs *js);
 void vmv_jobs_add(struct vmv_jobs *js, const struct vmv_return *to, const struct vmv_command *c,
 		  struct json_object *message, const char *payload, size_t len, const char *key);
 
+/* A command of the QEMU guest agent, that is allowed and has checked arguments. handle: the file it
+ * works on, or 0. message: that of job/qga.h, copied. Answers by itself, now or later. */
+struct vmv_jobs_qga {
+	const struct vmv_command *command;
+	uint64_t handle;
+	const char *message;
+	size_t len;
+};
+void vmv_jobs_add_qga(struct vmv_jobs *js, const struct vmv_return *to,
+		      const struct vmv_jobs_qga *q);
+
+/* How many of that command wait, or run and are not answered. */
+size_t vmv_jobs_count(const struct vmv_jobs *js, const struct vmv_command *c);
+
+/* One that works on this file waits or runs. */
+bool vmv_jobs_uses_handle(const struct vmv_jobs *js, uint64_t handle);
+
 /* A script: a raw command whose end is told to ended() instead of to a host. The description is
  * that of a raw command. Returns 0 or negative errno: it could not be started. */
 struct vmv_jobs_script {

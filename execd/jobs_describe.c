@@ -58,13 +58,20 @@ static void write_script(struct vmv_jw *w, const struct vmv_jobs_script *s)
 	vmv_jw_close(w);
 }
 
+static const char *kind_of(const struct entry *e)
+{
+	if (e->is_qga)
+		return "qga";
+	return e->command == &vmv_raw_command ? "raw" : "action";
+}
+
 int vmv_jobs_describe(const struct entry *e, uint64_t deadline_ms, const char *group,
 		      struct vmv_jw *w)
 {
 	const struct vmv_execd *x = e->jobs->execd;
 
 	vmv_jw_open(w, NULL);
-	vmv_jw_str(w, "kind", e->command == &vmv_raw_command ? "raw" : "action");
+	vmv_jw_str(w, "kind", kind_of(e));
 	if (e->script)
 		write_script(w, e->script);
 	else
@@ -83,7 +90,7 @@ int vmv_jobs_describe_after(const struct vmv_jobs *js, struct vmv_jw *w)
 {
 	vmv_jw_open(w, NULL);
 	vmv_jw_str(w, "kind", "after");
-	vmv_jw_str(w, "after", js->after.is_reboot ? "reboot" : "poweroff");
+	vmv_jw_str(w, "after", js->after.what->word);
 	vmv_jw_bool(w, "forced", js->after.is_forced);
 	vmv_jw_null(w, "deadline_ms");
 	vmv_jw_null(w, "group");

@@ -1,5 +1,7 @@
 #include "execd/jobs_impl.h"
 
+#include "base/cleanup.h"
+#include "execd/qga.h"
 #include "execd/reply.h"
 #include "proto/json_copy.h"
 #include "proto/json_read.h"
@@ -92,7 +94,7 @@ static void judge(struct outcome *o, const struct entry *e, const struct vmv_job
 		o->is_childs = true;
 	} else if (end->is_result_too_long) {
 		fail(o, VMV_E_IO, 0, "the answer is too long");
-	} else if (!o->result && e->command == &vmv_raw_command) {
+	} else if (!o->result && (e->command == &vmv_raw_command || e->has_begun)) {
 		o->is_childs = true;
 	} else if (!o->result) {
 		(void)snprintf(text, sizeof(text), "the job ended without a result, with %s %d",
@@ -116,27 +118,40 @@ static void work_out(struct outcome *o, const struct entry *e, const struct vmv_
 		o->is_childs = true;
 }
 
-static void audit(const struct entry *e, const struct outcome *o)
+void vmv_jobs_audit(const struct entry *e, const char *result)
 {
-	char word[24];
-	const char *code = o->has_failed ? vmv_error_code(o->err.code) : NULL;
 	const struct vmv_audit a = {
 		.command = e->script ? "Script" : e->command->name,
 		.id = e->id,
 		.channel = e->to.channel,
-		.session = e->to.session,
+		.session = e->is_qga ? NULL : e->to.session,
 		.key = *e->key ? e->key : NULL,
-		.result = code		  ? code
-			  : o->has_failed ? "CANCELLED"
-					  : word,
+		.result = result,
 		.duration_us = (vmv_execd_now_ms(e->jobs->execd) - e->began_ms) * 1000,
 	};
+
+	vmv_audit(&a);
+}
+
+static void audit(const struct entry *e, const struct outcome *o)
+{
+	char word[24];
+	const char *code = o->has_failed ? vmv_error_code(o->err.code) : NULL;
 
 	if (o->is_childs && o->child.exit_code != 0)
 		(void)snprintf(word, sizeof(word), "exit %d", o->child.exit_code);
 	else
 		(void)snprintf(word, sizeof(word), "ok");
-	vmv_audit(&a);
+	vmv_jobs_audit(e, code ? code : o->has_failed ? "CANCELLED" : word);
+}
+
+/* That a file was opened is told, not each piece of it: who has the agent could ask for any number
+ * of them, and drown what else there is. */
+static bool is_worth_telling(const struct entry *e, const struct outcome *o)
+{
+	if (!e->handle)
+		return true;
+	return o->has_failed && vmv_execd_may_log(e->jobs->execd);
 }
 
 /* Its output is read and thrown away: who does the work must not wait for a reader. */
@@ -167,19 +182,33 @@ static void answer(struct entry *e, const struct vmv_reply *reply)
 	vmv_jw_free(&w);
 }
 
+static const struct after_what whats[] = {
+	{ "reboot", "reboot", "rebooting" },
+	{ "poweroff", "power-off", "powering off" },
+	{ "halt", "halt", "halting" },
+};
+
+static const struct after_what *find_after(const char *word)
+{
+	for (size_t i = 0; word && i < VMV_COUNTOF(whats); i++)
+		if (strcmp(whats[i].word, word) == 0)
+			return &whats[i];
+	return NULL;
+}
+
 /* A reboot that was asked for begins when the answer has had time to get out. */
 static void note_after(struct entry *e, struct json_object *result)
 {
-	const char *after = vmv_json_str(result, "after");
+	const struct after_what *what = find_after(vmv_json_str(result, "after"));
 	struct after *a = &e->jobs->after;
 	int64_t delay_s;
 
-	if (!after || a->is_set)
+	if (!what || a->is_set)
 		return;
 	if (!vmv_json_int(vmv_json_get(result, "after_delay_s"), 0, 3600, &delay_s))
 		delay_s = 3;
 	a->is_set = true;
-	a->is_reboot = strcmp(after, "reboot") == 0;
+	a->what = what;
 	a->is_forced = json_object_get_boolean(vmv_json_get(result, "after_forced"));
 	(void)event_add(a->timer, &(struct timeval){ .tv_sec = (time_t)delay_s });
 }
@@ -204,9 +233,14 @@ void vmv_jobs_on_ended(void *arg, const struct vmv_job_end *end)
 	work_out(&o, e, end);
 	e->totals[0] = end->out.total;
 	e->totals[1] = end->err.total;
-	audit(e, &o);
+	if (is_worth_telling(e, &o))
+		audit(e, &o);
 	if (e->script) {
 		end_script(e, &o, end);
+	} else if (e->is_qga) {
+		vmv_jobs_qga_ended(e, o.has_failed ? &o.err : NULL, o.data, end);
+		if (o.result && !o.has_failed)
+			note_after(e, o.result);
 	} else {
 		struct vmv_jw data;
 
@@ -236,6 +270,12 @@ void vmv_jobs_on_ended(void *arg, const struct vmv_job_end *end)
 	vmv_jobs_start_next(js);
 }
 
+static void late(const struct entry *e, struct vmv_err *ret)
+{
+	(void)vmv_fail(ret, VMV_E_TIMEDOUT, ETIMEDOUT, "timed out after %" PRIu64 " s, it goes on",
+		       (vmv_execd_now_ms(e->jobs->execd) - e->began_ms + 500) / 1000);
+}
+
 /* The host gives up now: it is told that the work goes on, with what there is of its output. */
 void vmv_jobs_on_late(void *arg)
 {
@@ -258,10 +298,14 @@ void vmv_jobs_on_late(void *arg)
 
 	if (e->script || e->is_answered)
 		return;
+	if (e->is_qga) {
+		late(e, &err);
+		vmv_jobs_qga_answer(e, &err, NULL, 0);
+		return;
+	}
 	if (has_output(e) && vmv_job_so_far(e->job, owned, texts) == 0)
 		take_texts(&child, texts);
-	(void)vmv_fail(&err, VMV_E_TIMEDOUT, ETIMEDOUT, "timed out after %" PRIu64 " s, it goes on",
-		       (vmv_execd_now_ms(e->jobs->execd) - e->began_ms + 500) / 1000);
+	late(e, &err);
 	answer(e, &reply);
 	free(owned[0]);
 	free(owned[1]);
@@ -277,7 +321,7 @@ void vmv_jobs_refuse(struct entry *e, const struct vmv_err *err)
 		.command = e->command->name,
 		.id = e->id,
 		.channel = e->to.channel,
-		.session = e->to.session,
+		.session = e->is_qga ? NULL : e->to.session,
 		.key = *e->key ? e->key : NULL,
 		.result = code ? code : "CANCELLED",
 		.reason = err->msg,
@@ -285,6 +329,11 @@ void vmv_jobs_refuse(struct entry *e, const struct vmv_err *err)
 		.is_refusal = e->state == JOB_QUEUED, /* or it has begun */
 	};
 
-	vmv_audit(&a);
-	answer(e, &reply);
+	/* nobody has signed those of the other protocol: they can be sent without end */
+	if (!e->is_qga || e->state != JOB_QUEUED || vmv_execd_may_log(e->jobs->execd))
+		vmv_audit(&a);
+	if (e->is_qga)
+		vmv_jobs_qga_answer(e, err, NULL, 0);
+	else
+		answer(e, &reply);
 }

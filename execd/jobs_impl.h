@@ -26,6 +26,10 @@ struct entry {
 
 	bool is_streamed, is_binary, ends_with_session;
 	bool is_answered; /* told that it is still running: nothing more goes to the host */
+	bool is_qga;	  /* of the QEMU guest agent's protocol: a result on the link, not a line */
+	bool has_begun;	  /* a program of guest-exec: it runs, and has no place of the others */
+	uint64_t handle;  /* of guest-file-*, or 0 */
+	pid_t pid;	  /* of that program */
 	struct vmv_job *job;
 	struct event *turn; /* queued: its turn did not come */
 	uint64_t seq;	    /* of output messages */
@@ -39,8 +43,14 @@ struct entry {
 };
 
 /* What is to happen when an answer has gone out. */
+struct after_what {
+	const char *word; /* between job and executor */
+	const char *noun, *participle;
+};
+
 struct after {
-	bool is_set, is_forced, is_reboot;
+	bool is_set, is_forced;
+	const struct after_what *what;
 	struct event *timer;
 	struct vmv_job *job;
 };
@@ -51,7 +61,10 @@ struct vmv_jobs {
 	struct entry *over, **last_over; /* that are over, by their end, for JobStatus */
 	size_t queued_bytes;		 /* payloads of those that wait */
 	size_t kept_bytes;		 /* answers of those that are over */
+	struct entry *last_qga;		 /* of the other protocol: nobody asks after it any more */
 	unsigned n_running, n_queued, n_finished;
+	unsigned n_programs;  /* of guest-exec, that run */
+	size_t programs_left; /* bytes that may still be kept of what they write */
 	bool is_serial_running;
 	unsigned number;
 	int records; /* <run_dir>/jobs */
@@ -63,6 +76,7 @@ struct vmv_jobs {
 /* jobs.c */
 void vmv_jobs_start_next(struct vmv_jobs *js);
 void vmv_jobs_over(struct entry *e, enum job_state state);
+void vmv_jobs_give_place(struct entry *e); /* it runs on beside the others */
 
 /* jobs_output.c: streamed output, as messages */
 void vmv_jobs_on_output(void *arg, int stream, const char *data, size_t len);
@@ -71,8 +85,19 @@ void vmv_jobs_on_output(void *arg, int stream, const char *data, size_t len);
 void vmv_jobs_on_ended(void *arg, const struct vmv_job_end *end);
 void vmv_jobs_on_late(void *arg);
 void vmv_jobs_refuse(struct entry *e, const struct vmv_err *err);
+void vmv_jobs_audit(const struct entry *e, const char *result);
 /* Nothing of it goes to a host any more; what it does goes on, unread. */
 void vmv_jobs_tell_no_more(struct entry *e);
+
+/* jobs_qga.c: what is different for the QEMU guest agent's commands */
+bool vmv_jobs_is_program(const struct entry *e); /* guest-exec */
+int vmv_jobs_qga_check(struct entry *e, struct vmv_err *err);
+void vmv_jobs_qga_on_began(void *arg, pid_t pid);
+void vmv_jobs_qga_on_slow(evutil_socket_t fd, short what, void *arg);
+/* err NULL: success, and data is what the action said. */
+void vmv_jobs_qga_ended(struct entry *e, const struct vmv_err *err, struct json_object *data,
+			const struct vmv_job_end *end);
+void vmv_jobs_qga_answer(struct entry *e, const struct vmv_err *err, const char *data, size_t len);
 
 /* jobs_describe.c: what vmvitals-job is told */
 int vmv_jobs_describe_after(const struct vmv_jobs *js, struct vmv_jw *w);

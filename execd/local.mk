@@ -11,12 +11,16 @@ execd_libexecd_a_SOURCES = \
 	execd/jobs_impl.h \
 	execd/jobs_kept.c \
 	execd/jobs_output.c \
+	execd/jobs_qga.c \
 	execd/jobs_record.c \
 	execd/jobs_status.c \
 	execd/keyring.c execd/keyring.h \
 	execd/nonces.c execd/nonces.h \
 	execd/options.c execd/options.h \
 	execd/peer.c \
+	execd/qga.c execd/qga.h \
+	execd/qga_children.c execd/qga_children.h \
+	execd/qga_files.c execd/qga_files.h \
 	execd/reply.c execd/reply.h \
 	execd/script_file.c execd/script_file.h \
 	execd/scriptq.c execd/scriptq.h \

@@ -5,6 +5,7 @@
 #include "execd/execd_impl.h"
 #include "execd/jobs.h"
 #include "execd/keyring.h"
+#include "execd/qga.h"
 #include "execd/scriptq.h"
 #include "execd/sessions.h"
 #include "proto/json_read.h"
@@ -300,6 +301,22 @@ static void on_job(struct vmv_peer *p, struct json_object *message)
 	vmv_jw_free(&data);
 }
 
+static void on_qga(struct vmv_peer *p, struct json_object *message)
+{
+	const char *channel = vmv_json_str(message, "channel");
+	struct vmv_return to = { .peer = p, .ref = ref_of(message) };
+	struct vmv_err err;
+
+	if (!is_channel_name(channel)) {
+		(void)vmv_fail(&err, VMV_E_RANGE, EINVAL, "there is no such channel");
+		vmv_execd_qga_result(&to, &err, NULL, 0);
+		return;
+	}
+	(void)stpncpy(to.channel, channel, sizeof(to.channel) - 1);
+	vmv_execd_qga_ask(p->execd, &to, vmv_json_str(message, "command"),
+			  vmv_json_get(message, "arguments"));
+}
+
 static void on_delivered(struct vmv_peer *p, struct json_object *message)
 {
 	const char *id = vmv_json_str(message, "execution_id");
@@ -326,6 +343,7 @@ static const struct {
 	{ "submit", on_submit },
 	{ "verify", on_verify },
 	{ "job", on_job },
+	{ "qga", on_qga },
 	{ "delivered", on_delivered },
 	{ "taken", on_taken },
 };

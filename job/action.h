@@ -50,6 +50,7 @@ struct vmv_action {
 		VMV_AFTER_NOTHING,
 		VMV_AFTER_REBOOT,
 		VMV_AFTER_POWEROFF,
+		VMV_AFTER_HALT,
 	} after;
 	bool after_is_forced;
 	uint32_t after_delay_s;

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/limits.h"
+#include "job/power.h"
 #include "proto/json_read.h"
 
 #include <errno.h>
@@ -69,11 +70,11 @@ static int get_after(struct vmv_description *d, struct vmv_err *err)
 	const char *after = vmv_json_str(d->json, "after");
 	struct json_object *forced = vmv_json_get(d->json, "forced");
 
-	if (!after || (strcmp(after, "reboot") != 0 && strcmp(after, "poweroff") != 0))
+	d->after = after ? vmv_after_of(after) : VMV_AFTER_NOTHING;
+	if (d->after == VMV_AFTER_NOTHING)
 		return bad(err, "after");
 	if (!json_object_is_type(forced, json_type_boolean))
 		return bad(err, "forced");
-	d->is_reboot = strcmp(after, "reboot") == 0;
 	d->is_forced = json_object_get_boolean(forced);
 	return 0;
 }

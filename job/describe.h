@@ -14,7 +14,7 @@ struct vmv_description {
 	bool is_raw;		  /* kind: "raw", else "action", or: */
 	bool is_qga;		  /* kind: "qga": the message is of job/qga.h */
 	bool is_after;		  /* kind: "after": what an earlier answer promised. No message */
-	bool is_reboot;		  /* of that: else a power-off */
+	int after;		  /* of that: VMV_AFTER_* */
 	bool is_forced;
 	struct json_object *message;
 	uint64_t deadline_ms; /* monotonic; UINT64_MAX: never */

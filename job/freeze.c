@@ -1,11 +1,12 @@
-#include "base/freeze.h"
+#include "job/freeze.h"
+
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "base/freeze.h"
 #include "base/num.h"
 #include "job/action.h"
 #include "job/guard.h"
 #include "job/guard_impl.h"
-#include "job/hooks.h"
 #include "job/points.h"
 #include "job/tool.h"
 
@@ -18,14 +19,6 @@
 
 #define MS 1000
 
-struct freezing {
-	struct vmv_action *action;
-	struct vmv_hooks hooks;
-	struct vmv_points *points;
-	struct vmv_guard_report *report;
-	int dir, lock;
-};
-
 static uint64_t now_ms(void)
 {
 	return vmv_mono_ms(&vmv_clock_system);
@@ -33,14 +26,13 @@ static uint64_t now_ms(void)
 
 static void run_thaw_hooks(void *arg)
 {
-	struct freezing *f = arg;
+	struct vmv_freezing *f = arg;
 
 	vmv_hooks_thaw(&f->hooks);
 }
 
-static void write_report(const struct freezing *f)
+static void write_report(const struct vmv_freezing *f, struct vmv_action *a)
 {
-	struct vmv_action *a = f->action;
 	uint64_t now = now_ms(), at = f->report->thaw_at_ms;
 
 	vmv_jw_open(&a->data, NULL);
@@ -77,15 +69,15 @@ static int check_record(const char *run_dir, struct vmv_err *err)
 			"filesystems may be frozen still, by a guard that is gone: thaw first");
 }
 
-static int freeze_points(struct freezing *f, bool *ret_begun, struct vmv_err *err)
+static int freeze_points(struct vmv_freezing *f, bool *ret_begun, struct vmv_err *err)
 {
-	struct vmv_action *a = f->action;
+	const struct vmv_action *a = f->action;
 	pid_t executor = a->settings->executor;
 	struct vmv_guard_spec spec = {
 		.points = f->points,
 		.dir = f->dir,
 		.lock = f->lock,
-		.timeout_ms = (uint32_t)a->args[VMV_FREEZE_TIMEOUT_S].number * MS,
+		.timeout_ms = f->timeout_ms,
 		.give_up_ms = vmv_tool_soft_deadline(a->deadline_ms),
 		.executor = executor > 0 ? executor : getppid(),
 		.thawed = run_thaw_hooks,
@@ -96,7 +88,7 @@ static int freeze_points(struct freezing *f, bool *ret_begun, struct vmv_err *er
 }
 
 /* Hooks have run: whatever happens now, they run again, here or in the guard. */
-static int freeze(struct freezing *f, struct vmv_err *err)
+static int freeze(struct vmv_freezing *f, struct vmv_err *err)
 {
 	bool is_guards = false;
 	int r = vmv_hooks_freeze(&f->hooks, vmv_tool_soft_deadline(f->action->deadline_ms), err);
@@ -110,7 +102,7 @@ static int freeze(struct freezing *f, struct vmv_err *err)
 	return r;
 }
 
-static int prepare(struct freezing *f, struct vmv_err *err)
+static int prepare(struct vmv_freezing *f, struct vmv_err *err)
 {
 	const struct vmv_action *a = f->action;
 	int r;
@@ -123,27 +115,42 @@ static int prepare(struct freezing *f, struct vmv_err *err)
 		return f->lock;
 	r = check_record(a->settings->run_dir, err);
 	if (r == 0)
-		r = vmv_points_open(a->settings, a->args[VMV_FREEZE_MOUNTPOINTS].json, &f->points,
-				    err);
+		r = vmv_points_open(a->settings, f->names, f->is_lenient, &f->points, err);
 	if (r == 0)
 		r = vmv_hooks_find(a->settings, &f->hooks, err);
 	return r;
 }
 
+int vmv_freeze(struct vmv_freezing *f, struct vmv_err *err)
+{
+	int r;
+
+	f->dir = f->lock = -1;
+	r = prepare(f, err);
+	return r < 0 ? r : freeze(f, err);
+}
+
+void vmv_freezing_clear(struct vmv_freezing *f)
+{
+	vmv_hooks_clear(&f->hooks);
+	vmv_points_free(f->points);
+	free(f->report);
+	vmv_closep(&f->dir);
+	vmv_closep(&f->lock);
+}
+
 int vmv_do_fs_freeze(struct vmv_action *a, struct vmv_err *err)
 {
-	struct freezing f = { .action = a, .dir = -1, .lock = -1 };
-	int r = prepare(&f, err);
+	struct vmv_freezing f = {
+		.action = a,
+		.names = a->args[VMV_FREEZE_MOUNTPOINTS].json,
+		.timeout_ms = (uint32_t)a->args[VMV_FREEZE_TIMEOUT_S].number * MS,
+	};
+	int r = vmv_freeze(&f, err);
 
 	if (r == 0)
-		r = freeze(&f, err);
-	if (r == 0)
-		write_report(&f);
-	vmv_hooks_clear(&f.hooks);
-	vmv_points_free(f.points);
-	free(f.report);
-	vmv_closep(&f.dir);
-	vmv_closep(&f.lock);
+		write_report(&f, a);
+	vmv_freezing_clear(&f);
 	return r;
 }
 
@@ -154,7 +161,7 @@ static int thaw_leftovers(const struct vmv_action *a, int dir, uint64_t *ret, st
 {
 	vmv_autoclose int lock = vmv_guard_lock(dir, err);
 	struct vmv_points *points = NULL;
-	int r = lock < 0 ? lock : vmv_points_open(a->settings, NULL, &points, err);
+	int r = lock < 0 ? lock : vmv_points_open(a->settings, NULL, false, &points, err);
 
 	for (size_t i = 0; r == 0 && i < points->n; i++) {
 		int error = points->v[i].fd < 0 ? points->v[i].fd : vmv_point_thaw(&points->v[i]);
@@ -194,11 +201,24 @@ static int thaw(const struct vmv_action *a, int dir, uint64_t *count, uint64_t *
 	return r;
 }
 
-int vmv_do_fs_thaw(struct vmv_action *a, struct vmv_err *err)
+int vmv_thaw(const struct vmv_action *a, uint64_t *ret_count, uint64_t *ret_frozen_ms,
+	     struct vmv_err *err)
 {
 	vmv_autoclose int dir = vmv_guard_dir(a->settings->run_dir, err);
 	uint64_t count = 0, ms = 0;
 	int r = dir < 0 ? dir : thaw(a, dir, &count, &ms, err);
+
+	if (r < 0)
+		return r;
+	*ret_count = count;
+	*ret_frozen_ms = ms;
+	return 0;
+}
+
+int vmv_do_fs_thaw(struct vmv_action *a, struct vmv_err *err)
+{
+	uint64_t count = 0, ms = 0;
+	int r = vmv_thaw(a, &count, &ms, err);
 
 	if (r < 0)
 		return r;

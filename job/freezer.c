@@ -18,6 +18,12 @@ static bool is_over(const struct vmv_frost *frost, pid_t guard)
 	return atomic_load(&frost->is_over) || getppid() != guard;
 }
 
+/* What is no failure: it cannot be frozen, or is already. */
+static bool is_passed_by(const struct vmv_point *p, int error)
+{
+	return (error == EOPNOTSUPP && !p->is_named) || (error == EBUSY && p->may_be_busy);
+}
+
 static bool freeze(const struct vmv_point *p, atomic_int *state, atomic_int *error)
 {
 	atomic_store(state, VMV_POINT_TRYING);
@@ -25,7 +31,7 @@ static bool freeze(const struct vmv_point *p, atomic_int *state, atomic_int *err
 		atomic_store(state, VMV_POINT_FROZEN);
 		return true;
 	}
-	if (errno == EOPNOTSUPP && !p->is_named) {
+	if (is_passed_by(p, errno)) {
 		atomic_store(state, VMV_POINT_SKIPPED);
 		return true;
 	}

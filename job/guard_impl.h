@@ -14,7 +14,7 @@ enum vmv_point_state {
 	VMV_POINT_UNTRIED,
 	VMV_POINT_TRYING, /* the freezer is at it: FIFREEZE may succeed at any moment */
 	VMV_POINT_FROZEN,
-	VMV_POINT_SKIPPED, /* cannot be frozen, and nobody said that it must */
+	VMV_POINT_SKIPPED, /* cannot be frozen, and nobody said that it must; or somebody else's */
 	VMV_POINT_FAILED,
 	VMV_POINT_THAWED,
 };

@@ -262,13 +262,12 @@ static bool is_name(const char *s)
 		       '\0';
 }
 
-/* Ours, which programs of ours would believe, and the dynamic linker's. */
-static bool is_refused(const char *name)
+bool vmv_launch_is_refused(const char *variable)
 {
 	static const char *const prefixes[] = { "INFINISERVICE_", "VMVITALS_", "LD_" };
 
 	for (size_t i = 0; i < VMV_COUNTOF(prefixes); i++)
-		if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0)
+		if (strncmp(variable, prefixes[i], strlen(prefixes[i])) == 0)
 			return true;
 	return false;
 }
@@ -283,7 +282,7 @@ static int add_var(struct environment *e, const char *name, struct json_object *
 	if (!value || !is_name(name))
 		return vmv_fail(err, VMV_E_RANGE, EINVAL,
 				"argument 'env_vars': a name may be [A-Za-z_][A-Za-z0-9_]*");
-	if (is_refused(name))
+	if (vmv_launch_is_refused(name))
 		return vmv_fail(err, VMV_E_RANGE, EINVAL,
 				"argument 'env_vars': '%.60s' cannot be set", name);
 	if (*sum > VMV_ENV_BYTES)
@@ -424,4 +423,40 @@ int vmv_launch(const struct vmv_value *args, const struct vmv_job_settings *s, s
 	/* a change of account has taken it back */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	return run(path, shell, &e, err);
+}
+
+/* -- without a shell -----------------------------------------------------------------------------
+ */
+
+void vmv_launch_free_env(char **env)
+{
+	for (size_t i = 0; env && env[i]; i++)
+		free(env[i]);
+	free(env);
+}
+
+int vmv_launch_as_root(const struct vmv_job_settings *s, char ***ret, struct vmv_err *err)
+{
+	VMV_CLEANUP(account_free) struct account account = { 0 };
+	VMV_CLEANUP(environment_free) struct environment e = { 0 };
+	int r;
+
+	if (!is_allowed("root", s))
+		return vmv_fail(err, VMV_E_DENIED, EPERM, "[exec] run_as_allow does not name root");
+	r = find_account(&account, NULL, s, err);
+	if (r == 0)
+		r = make_environment(&e, &account.pw, NULL, err);
+	if (r < 0)
+		return r;
+	drop_oom_score();
+	r = become(&account, err);
+	if (r == 0)
+		r = enter_directory("/", NULL, err);
+	if (r < 0)
+		return r;
+	/* a change of account has taken it back */
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	e.n = 0;
+	*ret = VMV_TAKE(e.vars, NULL);
+	return 0;
 }

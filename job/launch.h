@@ -14,6 +14,17 @@
  * may have changed by then: the process is of no use but to say so. */
 int vmv_launch(const struct vmv_value *args, const struct vmv_job_settings *s, struct vmv_err *err);
 
+/* For a program that root runs without a shell: makes this process what a raw command's is before
+ * its shell, as root's own account, in "/". Returns 0 with *ret, the listed environment (new:
+ * vmv_launch_free_env), or negative errno with err set: VMV_E_DENIED: run_as_allow does not name
+ * root; VMV_E_IO. */
+int vmv_launch_as_root(const struct vmv_job_settings *s, char ***ret, struct vmv_err *err);
+void vmv_launch_free_env(char **env); /* may be NULL */
+
+/* Whether a host may not set this variable (NAME, or NAME=VALUE): what programs of ours would
+ * believe, and the dynamic linker. */
+bool vmv_launch_is_refused(const char *variable);
+
 /* Closes all descriptors from first on. */
 void vmv_close_from(int first);
 

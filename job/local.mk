@@ -10,7 +10,7 @@ job_libjob_a_SOURCES = \
 	job/digest.c job/digest.h \
 	job/domain.c \
 	job/files.c \
-	job/freeze.c \
+	job/freeze.c job/freeze.h \
 	job/freezer.c \
 	job/golden.c \
 	job/group.c job/group.h \
@@ -30,7 +30,9 @@ job_libjob_a_SOURCES = \
 	job/qga_accounts.c \
 	job/qga_exec.c \
 	job/qga_files.c \
+	job/qga_hotplug.c \
 	job/qga_operate.c \
+	job/qga_power.c \
 	job/relay.c job/relay.h \
 	job/safepath.c job/safepath.h \
 	job/scrub.c job/scrub.h \
@@ -38,7 +40,7 @@ job_libjob_a_SOURCES = \
 	job/tool.c job/tool.h \
 	job/transfer.c \
 	job/tree.c job/tree.h \
-	job/trim.c \
+	job/trim.c job/trim.h \
 	job/unit.h
 job_libjob_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSONC_CFLAGS) $(LIBSYSTEMD_CFLAGS) $(NETTLE_CFLAGS)
 

@@ -45,19 +45,6 @@ static int write_all(const char *data, size_t len)
 	return 0;
 }
 
-static const char *word_of(const struct vmv_action *a)
-{
-	switch (a->after) {
-	case VMV_AFTER_REBOOT:
-		return "reboot";
-	case VMV_AFTER_POWEROFF:
-		return "poweroff";
-	case VMV_AFTER_NOTHING:
-	default:
-		return NULL;
-	}
-}
-
 /* err: NULL for success. Returns the exit status of this program. */
 static int tell(const struct vmv_action *a, const struct vmv_err *err)
 {
@@ -75,7 +62,7 @@ static int tell(const struct vmv_action *a, const struct vmv_err *err)
 		vmv_jw_null(&w, "data");
 	vmv_jw_bool(&w, "is_childs", a->is_childs);
 	vmv_jw_int(&w, "exit_code", a->is_childs ? a->exit_code : err ? 1 : 0);
-	vmv_jw_str(&w, "after", word_of(a));
+	vmv_jw_str(&w, "after", vmv_after_word(a->after));
 	vmv_jw_bool(&w, "after_forced", a->after_is_forced);
 	vmv_jw_int(&w, "after_delay_s", a->after_delay_s);
 	vmv_jw_close(&w);
@@ -196,8 +183,7 @@ static int work_after(const struct vmv_description *d)
 
 	if (tell_group(NULL) < 0)
 		return EXIT_FAILURE;
-	if (vmv_power(&power, d->is_reboot ? VMV_AFTER_REBOOT : VMV_AFTER_POWEROFF, d->is_forced,
-		      &err) < 0) {
+	if (vmv_power(&power, d->after, d->is_forced, &err) < 0) {
 		(void)fprintf(stderr, "%s\n", err.msg);
 		(void)tell_failure(&err);
 		return EXIT_FAILURE;

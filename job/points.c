@@ -21,6 +21,7 @@
 /* While the points are looked for. */
 struct search {
 	const struct vmv_job_settings *settings;
+	bool is_lenient;
 	const struct vmv_mounts *mounts;
 	struct vmv_points *points;
 	const struct vmv_mount *taken[VMV_POINTS_MAX]; /* one for each of points */
@@ -83,7 +84,8 @@ static int take(struct search *s, const struct vmv_mount *m, bool is_named, stru
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	s->taken[p->n] = m;
 	p->v[p->n].fd = open_point(s, m);
-	p->v[p->n].is_named = is_named;
+	p->v[p->n].is_named = is_named && !s->is_lenient;
+	p->v[p->n].may_be_busy = s->is_lenient;
 	p->v[p->n++].path = VMV_TAKE(path, NULL);
 	return 0;
 }
@@ -105,6 +107,8 @@ static int mark_named(const struct search *s, struct json_object *names, bool *r
 		const char *name = json_object_get_string(json_object_array_get_idx(names, i));
 		const struct vmv_mount *m = find_target(s, name);
 
+		if (s->is_lenient && (!m || !is_wanted(m)))
+			continue;
 		if (!m)
 			return vmv_fail(err, VMV_E_NOTFOUND, ENOENT,
 					"no filesystem is mounted on '%.200s'", name);
@@ -146,12 +150,12 @@ static int read_mountinfo(const struct vmv_job_settings *s, char **ret, struct v
 }
 
 int vmv_points_open(const struct vmv_job_settings *settings, struct json_object *names,
-		    struct vmv_points **ret, struct vmv_err *err)
+		    bool is_lenient, struct vmv_points **ret, struct vmv_err *err)
 {
 	vmv_autofree char *text = NULL;
 	struct vmv_points *points;
 	struct vmv_mounts mounts;
-	struct search s = { .settings = settings, .mounts = &mounts };
+	struct search s = { .settings = settings, .is_lenient = is_lenient, .mounts = &mounts };
 	int r = read_mountinfo(settings, &text, err);
 
 	if (r < 0)

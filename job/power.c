@@ -2,9 +2,9 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "exec/child.h"
 #include "job/action.h"
 #include "job/program.h"
+#include "job/tool.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -12,14 +12,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/reboot.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define PROGRAM_MS 15000 /* for a program that is to begin it */
 #define SYNC_MS	   5000	 /* a server that is down would hold it for ever */
 #define SYNC_TICK  20
-#define ARGS_MAX   6
+#define ARGS_MAX   6 /* and a NULL */
 
 /* One way. Forced ones do not stop units. */
 struct way {
@@ -27,7 +26,7 @@ struct way {
 	int after;
 	bool is_forced;
 	bool needs_systemd;
-	const char *args[ARGS_MAX]; /* [0]: the program; none: by hand */
+	const char *args[ARGS_MAX + 1]; /* [0]: the program; none: by hand */
 };
 
 /* In the order in which they are tried, logind before all that are not forced, the kernel after
@@ -46,33 +45,59 @@ static const struct way ways[] = {
 	  true,
 	  { "systemctl", "--no-block", "--job-mode=replace-irreversibly", "start",
 	    "poweroff.target" } },
+	{ "systemctl",
+	  VMV_AFTER_HALT,
+	  false,
+	  true,
+	  { "systemctl", "--no-block", "--job-mode=replace-irreversibly", "start",
+	    "halt.target" } },
 	{ "reboot", VMV_AFTER_REBOOT, false, false, { "reboot" } },
 	{ "poweroff", VMV_AFTER_POWEROFF, false, false, { "poweroff" } },
+	{ "halt", VMV_AFTER_HALT, false, false, { "halt" } },
 	{ "shutdown", VMV_AFTER_REBOOT, false, false, { "shutdown", "-r", "now" } },
 	{ "shutdown", VMV_AFTER_POWEROFF, false, false, { "shutdown", "-h", "-P", "now" } },
+	{ "shutdown", VMV_AFTER_HALT, false, false, { "shutdown", "-h", "-H", "now" } },
 	{ "systemctl", VMV_AFTER_REBOOT, true, true, { "systemctl", "--force", "reboot" } },
 	{ "systemctl", VMV_AFTER_POWEROFF, true, true, { "systemctl", "--force", "poweroff" } },
+	{ "systemctl", VMV_AFTER_HALT, true, true, { "systemctl", "--force", "halt" } },
 };
+
+/* By VMV_AFTER_*. */
+static const struct kind {
+	const char *word, *verb, *participle;
+	const char *can, *method; /* of logind */
+	int reboot;		  /* of reboot(2) */
+} kinds[] = {
+	[VMV_AFTER_REBOOT] = { "reboot", "reboot", "rebooting", "CanReboot", "Reboot",
+			       RB_AUTOBOOT },
+	[VMV_AFTER_POWEROFF] = { "poweroff", "power off", "powering off", "CanPowerOff", "PowerOff",
+				 RB_POWER_OFF },
+	[VMV_AFTER_HALT] = { "halt", "halt", "halting", "CanHalt", "Halt", (int)RB_HALT_SYSTEM },
+};
+
+const char *vmv_after_word(int after)
+{
+	return kinds[after].word;
+}
+
+int vmv_after_of(const char *word)
+{
+	for (size_t i = 0; i < VMV_COUNTOF(kinds); i++)
+		if (kinds[i].word && strcmp(kinds[i].word, word) == 0)
+			return (int)i;
+	return VMV_AFTER_NOTHING;
+}
 
 static const char *verb(int after)
 {
-	return after == VMV_AFTER_REBOOT ? "reboot" : "power off";
-}
-
-static bool runs_systemd(const char *root)
-{
-	char path[VMV_PROGRAM_SIZE];
-	struct stat st;
-
-	return snprintf(path, sizeof(path), "%s/run/systemd/system", root) < (int)sizeof(path) &&
-	       stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+	return kinds[after].verb;
 }
 
 static bool is_usable(const struct vmv_power *p, const struct way *w, int after, bool is_forced,
 		      char program[VMV_PROGRAM_SIZE])
 {
 	return w->after == after && w->is_forced == is_forced &&
-	       (!w->needs_systemd || runs_systemd(p->root)) &&
+	       (!w->needs_systemd || vmv_runs_systemd(p->root)) &&
 	       vmv_program_find(p->root, w->args[0], program) == 0;
 }
 
@@ -111,8 +136,7 @@ static bool can_logind(int after)
 	const char *word;
 
 	return vmv_bus_open(&b, SERVICE) == 0 &&
-	       ask_logind(&b, after == VMV_AFTER_REBOOT ? "CanReboot" : "CanPowerOff", true, NULL,
-			  &reply) == 0 &&
+	       ask_logind(&b, kinds[after].can, true, NULL, &reply) == 0 &&
 	       sd_bus_message_read(reply, "s", &word) > 0 && strcmp(word, "yes") == 0;
 }
 
@@ -124,8 +148,7 @@ static int by_logind(int after, struct vmv_err *err)
 	int r = vmv_bus_open(&b, SERVICE);
 
 	if (r == 0)
-		r = ask_logind(&b, after == VMV_AFTER_REBOOT ? "Reboot" : "PowerOff", false, &e,
-			       &reply);
+		r = ask_logind(&b, kinds[after].method, false, &e, &reply);
 	return r < 0 ? vmv_fail(err, VMV_E_IO, -r, "logind: %s",
 				e.message ? e.message : strerror(-r))
 		     : 0;
@@ -146,32 +169,6 @@ static int by_logind(int after, struct vmv_err *err)
 }
 
 #endif
-
-/* -- programs ---------------------------------------------------------------------------------- */
-
-static int by_program(const struct way *w, const char *program, struct vmv_err *err)
-{
-	const char *argv[ARGS_MAX + 1] = { program };
-	struct vmv_child_end end;
-	const struct vmv_child c = {
-		.argv = argv,
-		.out_max = 256,
-		.err_max = 256,
-		.deadline_ms = vmv_mono_ms(&vmv_clock_system) + PROGRAM_MS,
-	};
-	int r;
-
-	for (size_t i = 1; i < ARGS_MAX && w->args[i]; i++)
-		argv[i] = w->args[i];
-	r = vmv_child_run(&end, &c);
-	if (r < 0)
-		return vmv_fail(err, VMV_E_IO, -r, "%s: %s", w->args[0], strerror(-r));
-	if (end.exit_code != 0)
-		r = vmv_fail(err, VMV_E_IO, EIO, "%s: exit code %d: %.200s", w->args[0],
-			     end.exit_code, end.err.data);
-	vmv_child_end_free(&end);
-	return r;
-}
 
 /* -- the kernel -------------------------------------------------------------------------------- */
 
@@ -201,7 +198,7 @@ static bool has_kernel(const struct vmv_power *p)
 
 static int by_kernel(const struct vmv_power *p, int after, struct vmv_err *err)
 {
-	int type = after == VMV_AFTER_REBOOT ? RB_AUTOBOOT : RB_POWER_OFF;
+	int type = kinds[after].reboot;
 
 	if (!has_kernel(p))
 		return vmv_fail(err, VMV_E_UNSUPPORTED, ENOTSUP, "no kernel to %s", verb(after));
@@ -239,7 +236,8 @@ int vmv_power(const struct vmv_power *p, int after, bool is_forced, struct vmv_e
 	for (size_t i = 0; i < VMV_COUNTOF(ways); i++) {
 		if (!is_usable(p, &ways[i], after, is_forced, program))
 			continue;
-		r = by_program(&ways[i], program, err);
+		r = vmv_tool_do(program, ways[i].args, vmv_mono_ms(&vmv_clock_system) + PROGRAM_MS,
+				err);
 		if (r == 0)
 			return 0;
 	}
@@ -248,40 +246,45 @@ int vmv_power(const struct vmv_power *p, int after, bool is_forced, struct vmv_e
 
 /* -- the actions ------------------------------------------------------------------------------- */
 
-static int promise(struct vmv_action *a, int after, struct vmv_err *err)
+int vmv_power_promise(struct vmv_action *a, int after, bool is_forced, uint32_t delay_s,
+		      const char **ret_method, struct vmv_err *err)
 {
 	const struct vmv_power p = { .root = a->settings->root };
-	const char *method;
+	const char *method = vmv_power_method(&p, after, is_forced);
 
-	a->after_is_forced = a->args[VMV_REBOOT_FORCE].number != 0;
-	a->after_delay_s = (uint32_t)a->args[VMV_REBOOT_DELAY_S].number;
-	method = vmv_power_method(&p, after, a->after_is_forced);
 	if (!method)
 		return vmv_fail(err, VMV_E_UNSUPPORTED, ENOTSUP,
 				"neither logind nor a program that can %s is there", verb(after));
+	a->after = after;
+	a->after_is_forced = is_forced;
+	a->after_delay_s = delay_s;
+	*ret_method = method;
+	return 0;
+}
+
+static int promise(struct vmv_action *a, int after, struct vmv_err *err)
+{
+	const char *method = NULL;
+	int r = vmv_power_promise(a, after, a->args[VMV_REBOOT_FORCE].number != 0,
+				  (uint32_t)a->args[VMV_REBOOT_DELAY_S].number, &method, err);
+
+	if (r < 0)
+		return r;
 	vmv_jw_open(&a->data, NULL);
 	vmv_jw_u64(&a->data, "delay_s", a->after_delay_s);
 	vmv_jw_str(&a->data, "method", method);
 	vmv_jw_close(&a->data);
-	(void)snprintf(a->text, sizeof(a->text), "%s in %u s",
-		       after == VMV_AFTER_REBOOT ? "rebooting" : "powering off", a->after_delay_s);
+	(void)snprintf(a->text, sizeof(a->text), "%s in %u s", kinds[after].participle,
+		       a->after_delay_s);
 	return 0;
 }
 
 int vmv_do_reboot(struct vmv_action *a, struct vmv_err *err)
 {
-	int r = promise(a, VMV_AFTER_REBOOT, err);
-
-	if (r == 0)
-		a->after = VMV_AFTER_REBOOT;
-	return r;
+	return promise(a, VMV_AFTER_REBOOT, err);
 }
 
 int vmv_do_power_off(struct vmv_action *a, struct vmv_err *err)
 {
-	int r = promise(a, VMV_AFTER_POWEROFF, err);
-
-	if (r == 0)
-		a->after = VMV_AFTER_POWEROFF;
-	return r;
+	return promise(a, VMV_AFTER_POWEROFF, err);
 }

@@ -31,3 +31,12 @@ int vmv_program_find(const char *root, const char *name, char ret[VMV_PROGRAM_SI
 	}
 	return -ENOENT;
 }
+
+bool vmv_runs_systemd(const char *root)
+{
+	char path[VMV_PROGRAM_SIZE];
+	struct stat st;
+
+	return snprintf(path, sizeof(path), "%s/run/systemd/system", root) < (int)sizeof(path) &&
+	       stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}

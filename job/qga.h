@@ -26,15 +26,15 @@ extern const size_t vmv_n_qga_actions;
 
 const struct vmv_action_row *vmv_qga_action_find(const char *name); /* NULL: none */
 
-/* qga_operate.c */
-vmv_action_fn vmv_do_qga_shutdown;
+/* qga_operate.c, qga_power.c, qga_hotplug.c */
 vmv_action_fn vmv_do_qga_freeze; /* both */
 vmv_action_fn vmv_do_qga_thaw;
 vmv_action_fn vmv_do_qga_trim;
 vmv_action_fn vmv_do_qga_set_time;
+vmv_action_fn vmv_do_qga_shutdown;
+vmv_action_fn vmv_do_qga_suspend; /* all three */
 vmv_action_fn vmv_do_qga_set_vcpus;
 vmv_action_fn vmv_do_qga_set_memory_blocks;
-vmv_action_fn vmv_do_qga_suspend; /* all three */
 
 /* qga_exec.c, qga_files.c, qga_accounts.c */
 vmv_action_fn vmv_do_qga_exec;

@@ -273,3 +273,84 @@ int vmv_place_open_file(const struct vmv_job_settings *s, const struct vmv_place
 	fd = open(own, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	return fd < 0 ? vmv_fail(err, VMV_E_IO, errno, "cannot open it: %s", strerror(errno)) : fd;
 }
+
+/* -- what the kernel tells ---------------------------------------------------------------- */
+
+static const char *const told[] = { "/proc", "/sys" };
+
+static const char *told_top(const char *path)
+{
+	for (size_t i = 0; i < VMV_COUNTOF(told); i++)
+		if (is_below(path, told[i]))
+			return told[i];
+	return NULL;
+}
+
+bool vmv_place_is_kernels(const char *path)
+{
+	return told_top(path);
+}
+
+/* A process, by its number or as "self": also where links lead, as they do from /proc/mounts. */
+static int check_no_process(int fd, struct vmv_err *err)
+{
+	char own[32], full[PATH_MAX];
+	ssize_t len;
+
+	(void)snprintf(own, sizeof(own), "/proc/self/fd/%d", fd);
+	len = readlink(own, full, sizeof(full) - 1);
+	if (len < 0)
+		return vmv_fail(err, VMV_E_IO, errno, "cannot look at it: %s", strerror(errno));
+	full[len] = '\0';
+	if (strncmp(full, "/proc/", 6) == 0 && full[6] >= '0' && full[6] <= '9')
+		return vmv_fail(err, VMV_E_DENIED, EACCES, "nothing of a process, below '/proc'");
+	return 0;
+}
+
+static int check_told(int fd, struct stat *ret, struct vmv_err *err)
+{
+	struct statfs fs;
+
+	if (fstat(fd, ret) < 0 || fstatfs(fd, &fs) < 0)
+		return vmv_fail(err, VMV_E_IO, errno, "cannot look at it: %s", strerror(errno));
+	if (!S_ISREG(ret->st_mode))
+		return vmv_fail(err, VMV_E_RANGE, EINVAL, "it is no regular file");
+	if ((fs.f_type != PROC_SUPER_MAGIC && fs.f_type != SYSFS_MAGIC) ||
+	    !(ret->st_mode & S_IROTH))
+		return vmv_fail(err, VMV_E_DENIED, EACCES,
+				"of '/proc' and '/sys' only what everybody may read");
+	return check_no_process(fd, err);
+}
+
+/* The file itself is a part of the way, too: links of /sys are to directories, and those of /proc
+ * to processes. */
+int vmv_place_open_kernels(const struct vmv_job_settings *s, const char *path, struct stat *ret,
+			   struct vmv_err *err)
+{
+	const char *top = told_top(path), *slash = strrchr(path, '/');
+	vmv_autoclose int root = -1, dir = -1, fd = -1;
+	char below[PATH_MAX], own[32];
+	size_t skip;
+	int r;
+
+	if (!top || !find_root(s, path))
+		return vmv_fail(err, VMV_E_DENIED, EACCES, "not below [exec] file_roots");
+	skip = strlen(top) + (path + strlen(top) < slash);
+	if (snprintf(below, sizeof(below), "%.*s",
+		     path + skip < slash ? (int)(slash - path - skip) : 0,
+		     path + skip) >= (int)sizeof(below))
+		return explain(-ENAMETOOLONG, path, err);
+	root = open_root(s, top);
+	dir = root < 0 ? root : resolve(root, below, false);
+	if (dir < 0)
+		return explain(dir, path, err);
+	fd = openat(dir, slash + 1, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return fail_to_look(errno, err);
+	r = check_told(fd, ret, err);
+	if (r < 0)
+		return r;
+	(void)snprintf(own, sizeof(own), "/proc/self/fd/%d", fd);
+	r = open(own, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	return r < 0 ? vmv_fail(err, VMV_E_IO, errno, "cannot open it: %s", strerror(errno)) : r;
+}

@@ -4,6 +4,7 @@
 #define VMV_JOB_SAFEPATH_H
 
 #include <limits.h>
+#include <stdbool.h>
 
 struct stat;
 struct vmv_err;
@@ -24,6 +25,9 @@ int vmv_place_open(const struct vmv_job_settings *s, const char *path, struct vm
 
 void vmv_place_close(struct vmv_place *p);
 
+/* Whether this is a path for vmv_place_open_kernels. */
+bool vmv_place_is_kernels(const char *path);
+
 /* What is there, the last part not followed. Returns 0, or negative errno with err set:
  * VMV_E_NOTFOUND, VMV_E_DENIED (it is a secret by another name), VMV_E_IO. */
 int vmv_place_stat(const struct vmv_job_settings *s, const struct vmv_place *p, struct stat *ret,
@@ -34,5 +38,12 @@ int vmv_place_stat(const struct vmv_job_settings *s, const struct vmv_place *p, 
  * VMV_E_RANGE: it is no regular file. */
 int vmv_place_open_file(const struct vmv_job_settings *s, const struct vmv_place *p, int flags,
 			struct stat *ret, struct vmv_err *err);
+
+/* Opens what the kernel tells everybody, for reading: a file below /proc or /sys that all may read.
+ * It has to lie below one of settings->file_roots, as above. Links may not lead out of /proc or
+ * /sys, and nothing in the directories of processes is to be had: that is other names of files, and
+ * memory. Returns a descriptor or negative errno with err set, as above. */
+int vmv_place_open_kernels(const struct vmv_job_settings *s, const char *path, struct stat *ret,
+			   struct vmv_err *err);
 
 #endif

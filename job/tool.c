@@ -11,8 +11,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define SOFT_MS	 1000 /* for the answer, before a deadline */
-#define ARGS_MAX 300
+#define SOFT_MS	    1000 /* for the answer, before a deadline */
+#define ARGS_MAX    300
+#define DO_ARGS_MAX 8
+#define SAYS_MAX    256
 
 uint64_t vmv_tool_soft_deadline(uint64_t deadline_ms)
 {
@@ -86,4 +88,39 @@ int vmv_tool_run(const struct vmv_job_settings *s, const char *const *argv, uint
 	if (!vmv_tool_find(s, argv[0], path))
 		return vmv_fail(err, VMV_E_UNSUPPORTED, ENOENT, "there is no '%s' here", argv[0]);
 	return vmv_tool_run_path(path, argv, deadline_ms, out, err);
+}
+
+/* One line of it, without what would break ours. */
+static void tidy(char *text)
+{
+	text[strcspn(text, "\n")] = '\0';
+}
+
+int vmv_tool_do(const char *path, const char *const *argv, uint64_t deadline_ms,
+		struct vmv_err *err)
+{
+	const char *args[DO_ARGS_MAX + 1] = { path };
+	const struct vmv_child c = {
+		.argv = args,
+		.out_max = SAYS_MAX,
+		.err_max = SAYS_MAX,
+		.deadline_ms = deadline_ms,
+	};
+	struct vmv_child_end end;
+	int r;
+
+	for (size_t i = 1; argv[i] && i < DO_ARGS_MAX; i++)
+		args[i] = argv[i];
+	r = vmv_child_run(&end, &c);
+	if (r < 0)
+		return vmv_fail(err, r == -ETIMEDOUT ? VMV_E_TIMEDOUT : VMV_E_IO, -r, "%s: %s",
+				argv[0], strerror(-r));
+	tidy(end.err.data);
+	if (end.is_timed_out)
+		r = vmv_fail(err, VMV_E_TIMEDOUT, ETIMEDOUT, "%s took too long", argv[0]);
+	else if (end.exit_code != 0)
+		r = vmv_fail(err, VMV_E_IO, EIO, "%s: exit code %d: %.200s", argv[0], end.exit_code,
+			     end.err.data);
+	vmv_child_end_free(&end);
+	return r;
 }

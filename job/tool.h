@@ -25,6 +25,11 @@ int vmv_tool_run(const struct vmv_job_settings *s, const char *const *argv, uint
 int vmv_tool_run_path(const char *path, const char *const *argv, uint64_t deadline_ms,
 		      struct vmv_buf *out, struct vmv_err *err);
 
+/* The same, but it has to succeed, and what it says on its standard error is in err when it does
+ * not (VMV_E_IO, or VMV_E_TIMEDOUT). */
+int vmv_tool_do(const char *path, const char *const *argv, uint64_t deadline_ms,
+		struct vmv_err *err);
+
 /* The moment that an action has to stop at by itself, so that its answer is written before it is
  * told to end. */
 uint64_t vmv_tool_soft_deadline(uint64_t deadline_ms);

@@ -1,3 +1,5 @@
+#include "job/trim.h"
+
 #include "base/clock.h"
 #include "base/num.h"
 #include "job/action.h"
@@ -18,10 +20,10 @@ struct trimming {
 };
 
 /* One that began cannot be stopped, but the next one need not begin. */
-static int trim(const struct vmv_action *a, const struct vmv_point *p, uint64_t *ret)
+int vmv_trim(const struct vmv_action *a, const struct vmv_point *p, uint64_t minimum,
+	     struct vmv_trimmed *ret)
 {
-	struct fstrim_range range = { .len = UINT64_MAX,
-				      .minlen = (uint64_t)a->args[VMV_TRIM_MINIMUM].number };
+	struct fstrim_range range = { .len = UINT64_MAX, .minlen = minimum };
 
 	if (p->fd < 0)
 		return p->fd;
@@ -29,11 +31,11 @@ static int trim(const struct vmv_action *a, const struct vmv_point *p, uint64_t 
 		return -ETIMEDOUT;
 	if (ioctl(p->fd, FITRIM, &range) < 0)
 		return -errno;
-	*ret = range.len;
+	*ret = (struct vmv_trimmed){ .bytes = range.len, .minimum = range.minlen };
 	return 0;
 }
 
-static bool cannot(int r)
+bool vmv_trim_cannot(int r)
 {
 	return r == -EOPNOTSUPP || r == -ENOTTY;
 }
@@ -41,18 +43,18 @@ static bool cannot(int r)
 static void write_point(struct trimming *t, const struct vmv_point *p)
 {
 	struct vmv_jw *w = &t->action->data;
-	uint64_t bytes = VMV_UNSET;
-	int r = trim(t->action, p, &bytes);
+	struct vmv_trimmed got = { .bytes = VMV_UNSET };
+	int r = vmv_trim(t->action, p, (uint64_t)t->action->args[VMV_TRIM_MINIMUM].number, &got);
 
-	if (cannot(r) && !p->is_named)
+	if (vmv_trim_cannot(r) && !p->is_named)
 		return;
 	if (r == 0) {
-		t->bytes = vmv_add_sat(t->bytes, bytes);
+		t->bytes = vmv_add_sat(t->bytes, got.bytes);
 		t->done++;
 	}
 	vmv_jw_open(w, NULL);
 	vmv_jw_str(w, "mountpoint", p->path);
-	vmv_jw_u64(w, "trimmed_bytes", bytes);
+	vmv_jw_u64(w, "trimmed_bytes", got.bytes);
 	vmv_jw_str_or_null(w, "error", r < 0 ? strerror(-r) : NULL);
 	vmv_jw_close(w);
 }
@@ -61,7 +63,8 @@ int vmv_do_fs_trim(struct vmv_action *a, struct vmv_err *err)
 {
 	struct trimming t = { .action = a };
 	struct vmv_points *points = NULL;
-	int r = vmv_points_open(a->settings, a->args[VMV_TRIM_MOUNTPOINTS].json, &points, err);
+	int r = vmv_points_open(a->settings, a->args[VMV_TRIM_MOUNTPOINTS].json, false, &points,
+				err);
 
 	if (r < 0)
 		return r;

@@ -10,7 +10,10 @@ unit_packages=(check dbus-daemon)
 e2e_packages=(openssl python3 python3-pytest)
 # Programs that tests compare with. Unpacked, not installed: a package would start its service.
 e2e_peers=(prometheus-node-exporter)
-vm_packages=(python3 qemu-system-x86 mmdebstrap kmod lz4 cpio e2fsprogs)
+vm_packages=(
+    python3 qemu-system-x86 mmdebstrap kmod lz4 cpio e2fsprogs
+    libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
+)
 
 die() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2

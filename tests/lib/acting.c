@@ -2,6 +2,8 @@
 
 #include "base/limits.h"
 #include "commands/command.h"
+#include "commands/qga.h"
+#include "job/qga.h"
 #include "proto/json_read.h"
 
 #include <check.h>
@@ -80,6 +82,48 @@ int acting_run(struct acting *x, const char *action, const char *arguments)
 				 0);
 	}
 	return r;
+}
+
+int acting_run_qga(struct acting *x, const char *command, const char *arguments,
+		   const char *members)
+{
+	const struct vmv_action_row *row = vmv_qga_action_find(command);
+	const struct vmv_command *c = vmv_qga_find(command);
+	size_t cap = strlen(arguments) + strlen(members) + 128;
+	uint64_t deadline_ms = x->deadline_ms ? x->deadline_ms : UINT64_MAX;
+	char *text = malloc(cap);
+	int r;
+
+	forget(x);
+	ck_assert(row != NULL && c != NULL && text != NULL);
+	(void)snprintf(text, cap, "{\"command\":\"%s\",\"arguments\":%s%s%s}", command, arguments,
+		       *members ? "," : "", members);
+	ck_assert_int_eq(vmv_json_parse_own(text, strlen(text), 16, &x->message, NULL), 0);
+	free(text);
+	r = vmv_qga_args(c, vmv_json_get(x->message, "arguments"), x->args, &x->err);
+	ck_assert_msg(r == 0, "%s", x->err.msg);
+	x->action = (struct vmv_action){ .command = c,
+					 .args = x->args,
+					 .message = x->message,
+					 .settings = &x->settings,
+					 .deadline_ms = deadline_ms };
+	vmv_jw_init(&x->action.data, VMV_JOB_RESULT_MAX);
+	r = row->run(&x->action, &x->err);
+	if (r < 0)
+		ck_assert_int_ne(x->err.code, VMV_OK);
+	if (x->action.data.buf.len > 0) {
+		ck_assert_int_eq(vmv_jw_finish(&x->action.data), 0);
+		x->data = json_tokener_parse(x->action.data.buf.data);
+		ck_assert_ptr_nonnull(x->data);
+	}
+	return r;
+}
+
+const char *acting_text(const struct acting *x)
+{
+	return x->data ? json_object_to_json_string_ext(
+				 x->data, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE)
+		       : "";
 }
 
 struct json_object *acting_get(const struct acting *x, const char *name)

@@ -79,8 +79,14 @@ unit_tests = \
 	tests/unit/test_pressure \
 	tests/unit/test_process \
 	tests/unit/test_processes \
+	tests/unit/test_qga_accounts \
+	tests/unit/test_qga_actions \
 	tests/unit/test_qga_args \
+	tests/unit/test_qga_exec \
+	tests/unit/test_qga_files \
 	tests/unit/test_qga_framer \
+	tests/unit/test_qga_operate \
+	tests/unit/test_qga_table \
 	tests/unit/test_rates \
 	tests/unit/test_response \
 	tests/unit/test_root \
@@ -132,8 +138,10 @@ EXTRA_tests_unit_test_helper_DEPENDENCIES = vmvitals-helper$(EXEEXT)
 EXTRA_tests_unit_test_group_DEPENDENCIES = vmvitals-job$(EXEEXT)
 EXTRA_tests_unit_test_job_DEPENDENCIES = vmvitals-job$(EXEEXT)
 EXTRA_tests_unit_test_launch_DEPENDENCIES = vmvitals-job$(EXEEXT)
+EXTRA_tests_unit_test_qga_exec_DEPENDENCIES = vmvitals-job$(EXEEXT)
 
 tests_unit_test_actions_LDADD = $(job_libs) $(CHECK_LIBS)
+tests_unit_test_qga_actions_LDADD = $(job_libs) $(CHECK_LIBS)
 tests_unit_test_scope_CPPFLAGS = $(AM_CPPFLAGS) $(LIBSYSTEMD_CFLAGS)
 tests_unit_test_scope_LDADD = tests/lib/libfixture.a $(job_libs) $(CHECK_LIBS)
 tests_unit_test_group_LDADD = tests/lib/libfixture.a $(job_libs) $(CHECK_LIBS)
@@ -194,8 +202,15 @@ tests_unit_test_cleanup_SOURCES = tests/unit/test_cleanup.c $(acting)
 tests_unit_test_files_SOURCES = tests/unit/test_files.c $(acting)
 tests_unit_test_freeze_SOURCES = tests/unit/test_freeze.c $(acting)
 tests_unit_test_golden_SOURCES = tests/unit/test_golden.c $(acting)
+tests_unit_test_qga_operate_SOURCES = tests/unit/test_qga_operate.c $(acting)
+acting_qga = $(acting) tests/lib/acting_qga.c tests/lib/acting_qga.h
+tests_unit_test_qga_accounts_SOURCES = tests/unit/test_qga_accounts.c $(acting_qga)
+tests_unit_test_qga_files_SOURCES = tests/unit/test_qga_files.c $(acting_qga)
+tests_unit_test_qga_accounts_LDADD = $(action_tests)
+tests_unit_test_qga_files_LDADD = $(action_tests)
 tests_unit_test_cleanup_LDADD = $(action_tests)
 tests_unit_test_files_LDADD = $(action_tests)
 tests_unit_test_freeze_LDADD = $(action_tests)
 tests_unit_test_golden_LDADD = $(action_tests)
+tests_unit_test_qga_operate_LDADD = $(action_tests)
 tests_unit_test_tree_LDADD = $(action_tests)

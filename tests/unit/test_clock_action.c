@@ -130,6 +130,32 @@ START_TEST(the_hardware_clock_gets_utc_or_local_time)
 }
 END_TEST
 
+static void expect_seconds(struct tm shown, bool is_local, int64_t want)
+{
+	int64_t s = -1;
+
+	ck_assert(vmv_rtc_seconds(&shown, is_local, &s));
+	ck_assert_int_eq(s, want);
+}
+
+START_TEST(what_the_hardware_clock_shows_is_a_second)
+{
+	const struct tm noon = { .tm_year = 126, .tm_mon = 6, .tm_mday = 14, .tm_hour = 12 };
+	const struct tm april_31 = { .tm_year = 126, .tm_mon = 3, .tm_mday = 31 };
+	const struct tm second_61 = { .tm_year = 126, .tm_mday = 1, .tm_sec = 61 };
+	int64_t s = 7;
+
+	ck_assert_int_eq(setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1), 0);
+	tzset();
+	expect_seconds(noon, false, 1784030400);
+	expect_seconds(noon, true, 1784030400 - 7200);
+	ck_assert(!vmv_rtc_seconds(&april_31, false, &s));
+	ck_assert(!vmv_rtc_seconds(&april_31, true, &s));
+	ck_assert(!vmv_rtc_seconds(&second_61, false, &s));
+	ck_assert_int_eq(s, 7);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("clock_action");
@@ -143,6 +169,7 @@ int main(void)
 	tcase_add_test(tc, a_tree_that_is_no_system_has_no_clock);
 	tcase_add_test(tc, adjtime_says_what_the_hardware_clock_keeps);
 	tcase_add_test(tc, the_hardware_clock_gets_utc_or_local_time);
+	tcase_add_test(tc, what_the_hardware_clock_shows_is_a_second);
 	suite_add_tcase(s, tc);
 	srunner_run_all(sr, CK_ENV);
 	failed = srunner_ntests_failed(sr);

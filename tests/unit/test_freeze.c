@@ -636,6 +636,109 @@ START_TEST(unused_blocks_are_trimmed)
 }
 END_TEST
 
+/* -- as clients of the QEMU guest agent want it ------------------------------------------------ */
+
+#define QGA_FREEZE "guest-fsfreeze-freeze"
+#define QGA_LIST   "guest-fsfreeze-freeze-list"
+#define QGA_THAW   "guest-fsfreeze-thaw"
+#define HOUR	   "\"thaw_after_s\":3600"
+
+static void expect_qga(const char *command, const char *arguments, const char *want)
+{
+	ck_assert_msg(acting_run_qga(&x, command, arguments, HOUR) == 0, "%s", x.err.msg);
+	ck_assert_str_eq(acting_text(&x), want);
+}
+
+START_TEST(qga_freezes_all_and_tells_how_many)
+{
+	struct vmv_freeze_record r;
+
+	NEED_MOUNTS();
+	expect_qga(QGA_THAW, "null", "0");
+	expect_qga(QGA_FREEZE, "null", "2");
+	ck_assert(is_frozen("mnt") && is_frozen("other"));
+	ck_assert_int_eq(read_record(&r), 0);
+	ck_assert_uint_eq(r.thaw_at_ms - r.since_mono_ms, 3600000);
+	ck_assert_int_lt(acting_run_qga(&x, QGA_FREEZE, "null", HOUR), 0);
+	ck_assert_int_eq(x.err.code, VMV_E_BUSY);
+	ck_assert_int_lt(freeze(MNT), 0); /* nor in the other language */
+	ck_assert_int_eq(x.err.code, VMV_E_BUSY);
+	expect_qga(QGA_THAW, "{}", "2");
+	ck_assert(!is_frozen("mnt") && !is_frozen("other"));
+	expect_qga(QGA_THAW, "{}", "0");
+}
+END_TEST
+
+START_TEST(qga_passes_names_by_that_are_not_there)
+{
+	struct vmv_freeze_record r;
+
+	NEED_MOUNTS();
+	expect_qga(QGA_LIST, "{\"mountpoints\":[\"/none\",\"/tmp\",\"/cd\",\"/mnt\"]}", "1");
+	ck_assert(is_frozen("mnt") && !is_frozen("other"));
+	expect_qga(QGA_THAW, "{}", "1");
+	await_guard();
+	expect_qga(QGA_LIST, "{\"mountpoints\":[\"/none\"]}", "0");
+	await_guard();
+	expect_qga(QGA_LIST, "{\"mountpoints\":[]}", "0");
+	await_guard();
+	ck_assert_int_eq(read_record(&r), -ENOENT);
+	expect_qga(QGA_LIST, "{}", "2");
+	expect_qga(QGA_THAW, "{}", "2");
+}
+END_TEST
+
+START_TEST(qga_leaves_what_somebody_else_has_frozen)
+{
+	int fd;
+
+	NEED_MOUNTS();
+	fd = open_mount("mnt");
+	ck_assert_int_eq(ioctl(fd, FIFREEZE, 0), 0);
+	expect_qga(QGA_FREEZE, "null", "1");
+	ck_assert(is_frozen("other"));
+	expect_qga(QGA_THAW, "null", "1");
+	ck_assert(is_frozen("mnt") && !is_frozen("other"));
+	ck_assert_int_eq(ioctl(fd, FITHAW, 0), 0);
+	(void)close(fd);
+}
+END_TEST
+
+START_TEST(qga_runs_the_same_hooks)
+{
+	NEED_MOUNTS();
+	put_hook("10-a", SAYS "[ ! -e ${0%/etc/*}/refuse ]\n", 0755);
+	expect_qga(QGA_FREEZE, "null", "2");
+	expect_qga(QGA_THAW, "null", "2");
+	await_guard();
+	check_said("10-a freeze\n10-a thaw\n");
+	fixture_put(&fx, "refuse", "");
+	ck_assert_int_lt(acting_run_qga(&x, QGA_FREEZE, "null", HOUR), 0);
+	ck_assert_ptr_nonnull(strstr(x.err.msg, "10-a"));
+	ck_assert(!is_frozen("mnt") && !is_frozen("other"));
+}
+END_TEST
+
+START_TEST(qga_trims_and_tells_of_each)
+{
+	struct json_object *paths, *path, *v;
+
+	NEED_MOUNTS();
+	ck_assert_msg(acting_run_qga(&x, "guest-fstrim", "{\"minimum\":65536}", "") == 0, "%s",
+		      x.err.msg);
+	paths = acting_get(&x, "paths");
+	ck_assert_uint_eq(json_object_array_length(paths), 2);
+	path = json_object_array_get_idx(paths, 0);
+	ck_assert_int_eq(json_object_object_length(path), 3);
+	ck_assert(json_object_object_get_ex(path, "path", &v));
+	ck_assert_str_eq(json_object_get_string(v), "/mnt");
+	ck_assert(json_object_object_get_ex(path, "trimmed", &v));
+	ck_assert_int_gt(json_object_get_int64(v), 0);
+	ck_assert(json_object_object_get_ex(path, "minimum", &v));
+	ck_assert_int_ge(json_object_get_int64(v), 65536);
+}
+END_TEST
+
 /* -- the record ------------------------------------------------------------------------------- */
 
 START_TEST(a_record_is_read_as_it_was_written)
@@ -725,6 +828,11 @@ int main(void)
 	tcase_add_test(tc, hooks_are_told_when_freezing_fails);
 	tcase_add_test(tc, a_run_dir_of_others_is_not_used);
 	tcase_add_test(tc, unused_blocks_are_trimmed);
+	tcase_add_test(tc, qga_freezes_all_and_tells_how_many);
+	tcase_add_test(tc, qga_passes_names_by_that_are_not_there);
+	tcase_add_test(tc, qga_leaves_what_somebody_else_has_frozen);
+	tcase_add_test(tc, qga_runs_the_same_hooks);
+	tcase_add_test(tc, qga_trims_and_tells_of_each);
 	tcase_add_test(tc, a_record_is_read_as_it_was_written);
 	tcase_add_loop_test(tc, a_malformed_record_is_refused, 0, (int)VMV_COUNTOF(bad));
 	tcase_add_test(tc, a_record_is_trusted_as_long_as_its_guard_lives);

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "job/describe.h"
 #include "job/power.h"
 #include "tests/lib/action.h"
 #include "tests/lib/fixture.h"
@@ -135,6 +136,59 @@ START_TEST(without_systemd_its_programs_are_called)
 	ck_assert_int_eq(rebooted, RB_AUTOBOOT);
 	act(VMV_AFTER_POWEROFF, true);
 	ck_assert_int_eq(rebooted, RB_POWER_OFF);
+	ck_assert_ptr_null(vmv_power_method(&power, VMV_AFTER_HALT, false));
+	put_program("sbin/shutdown", 0);
+	act(VMV_AFTER_HALT, false);
+	expect_calls("shutdown -h -H now\n");
+	put_program("sbin/halt", 0);
+	ck_assert_str_eq(vmv_power_method(&power, VMV_AFTER_HALT, false), "halt");
+	act(VMV_AFTER_HALT, false);
+	expect_calls("halt \n");
+	act(VMV_AFTER_HALT, true);
+	ck_assert_int_eq(rebooted, (int)RB_HALT_SYSTEM);
+}
+END_TEST
+
+START_TEST(job_and_executor_have_words_for_it)
+{
+	static const int all[] = { VMV_AFTER_REBOOT, VMV_AFTER_POWEROFF, VMV_AFTER_HALT };
+
+	for (size_t i = 0; i < VMV_COUNTOF(all); i++)
+		ck_assert_int_eq(vmv_after_of(vmv_after_word(all[i])), all[i]);
+	ck_assert_str_eq(vmv_after_word(VMV_AFTER_HALT), "halt");
+	ck_assert_ptr_null(vmv_after_word(VMV_AFTER_NOTHING));
+	ck_assert_int_eq(vmv_after_of("Halt"), VMV_AFTER_NOTHING);
+	ck_assert_int_eq(vmv_after_of(""), VMV_AFTER_NOTHING);
+}
+END_TEST
+
+/* What the executor says to the job that does it. */
+static int describe(const char *after, struct vmv_description *ret)
+{
+	char text[512];
+	int len = snprintf(
+		text, sizeof(text),
+		"{\"kind\":\"after\",\"after\":\"%s\",\"forced\":false,\"deadline_ms\":null,"
+		"\"group\":null,\"settings\":{\"root\":\"/\",\"run_dir\":\"/r\","
+		"\"state_dir\":\"/s\",\"config_dir\":\"/c\",\"temp_age_days\":1,\"executor\":1,"
+		"\"agent\":1,\"run_as_allow\":[],\"file_roots\":[],\"secret_paths\":[]}}",
+		after);
+
+	return vmv_description_parse(ret, text, (size_t)len, NULL);
+}
+
+START_TEST(a_description_says_which)
+{
+	struct vmv_description d;
+
+	ck_assert_int_eq(describe("halt", &d), 0);
+	ck_assert_int_eq(d.after, VMV_AFTER_HALT);
+	vmv_description_free(&d);
+	ck_assert_int_eq(describe("poweroff", &d), 0);
+	ck_assert_int_eq(d.after, VMV_AFTER_POWEROFF);
+	vmv_description_free(&d);
+	ck_assert_int_eq(describe("kexec", &d), -EINVAL);
+	ck_assert_int_eq(describe("", &d), -EINVAL);
 }
 END_TEST
 
@@ -158,6 +212,10 @@ START_TEST(systemd_is_asked_where_it_runs)
 	expect_calls("systemctl --force reboot\n");
 	act(VMV_AFTER_POWEROFF, true);
 	expect_calls("systemctl --force poweroff\n");
+	act(VMV_AFTER_HALT, false);
+	expect_calls("systemctl --no-block --job-mode=replace-irreversibly start halt.target\n");
+	act(VMV_AFTER_HALT, true);
+	expect_calls("systemctl --force halt\n");
 	ck_assert_int_eq(rebooted, 0);
 }
 END_TEST
@@ -223,8 +281,10 @@ static const sd_bus_vtable login_table[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_METHOD("CanReboot", "", "s", tell_can, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("CanPowerOff", "", "s", tell_can, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("CanHalt", "", "s", tell_can, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Reboot", "b", "", go, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("PowerOff", "b", "", go, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("Halt", "b", "", go, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_VTABLE_END,
 };
 
@@ -258,6 +318,9 @@ START_TEST(logind_comes_first)
 	expect_calls("Reboot 0\n");
 	act(VMV_AFTER_POWEROFF, false);
 	expect_calls("PowerOff 0\n");
+	ck_assert_str_eq(vmv_power_method(&power, VMV_AFTER_HALT, false), "logind");
+	act(VMV_AFTER_HALT, false);
+	expect_calls("Halt 0\n");
 	act(VMV_AFTER_REBOOT, true);
 	expect_calls("");
 	ck_assert_int_eq(rebooted, RB_AUTOBOOT);
@@ -293,6 +356,8 @@ int main(void)
 	tcase_add_test(tc, what_cannot_be_tried_is_refused);
 	tcase_add_test(tc, the_answer_says_when_and_how);
 	tcase_add_test(tc, without_systemd_its_programs_are_called);
+	tcase_add_test(tc, job_and_executor_have_words_for_it);
+	tcase_add_test(tc, a_description_says_which);
 	tcase_add_test(tc, systemd_is_asked_where_it_runs);
 	tcase_add_test(tc, a_way_that_fails_is_followed_by_the_next);
 #ifdef HAVE_LIBSYSTEMD

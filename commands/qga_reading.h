@@ -1,0 +1,39 @@
+/* How handlers of QGA commands get at readings of collectors; for commands/ only. */
+#ifndef VMV_COMMANDS_QGA_READING_H
+#define VMV_COMMANDS_QGA_READING_H
+
+#include "commands/request.h"
+
+#include <stddef.h>
+
+struct vmv_jw;
+struct vmv_root;
+
+/* Calls back with a reading of these groups that is no older than VMV_REUSE_MS. The request has
+ * failed already when there is none. */
+void vmv_qga_read(struct vmv_request *req, vmv_groups groups, vmv_view_cb *cb);
+
+/* The same at once and without a reading: only to know the root. */
+void vmv_qga_with_root(struct vmv_request *req, vmv_view_cb *cb);
+
+/* The same in a later turn of the loop, for who has worked enough for this one. What it has to
+ * remember is in req->scratch: the request may be dropped meanwhile. */
+void vmv_qga_later(struct vmv_request *req, vmv_view_cb *cb);
+
+/* Whether the latest reading of this collector, which was asked for, went well. If not, req has
+ * failed in its words, or because view is NULL. */
+bool vmv_qga_has(struct vmv_request *req, const struct vmv_view *view,
+		 const struct vmv_collector *c);
+
+/* The one row of such a collector; NULL: req has failed. */
+const void *vmv_qga_row(struct vmv_request *req, const struct vmv_view *view,
+			const struct vmv_collector *c);
+
+/* Where files are to be read; NULL: req has failed. */
+const struct vmv_root *vmv_qga_root(struct vmv_request *req, const struct vmv_view *view);
+
+/* Begins the value of "return"; sends it, and frees w. */
+void vmv_qga_begin(struct vmv_jw *w);
+void vmv_qga_send(struct vmv_request *req, struct vmv_jw *w);
+
+#endif
