@@ -235,9 +235,8 @@ static void hand_over(struct vmv_session *s, struct vmv_request *req,
 		drop_message(s, req);
 }
 
-void vmv_session_policy(void *session, struct vmv_policy *ret)
+static void get_policy(const struct vmv_session *s, struct vmv_policy *ret)
 {
-	const struct vmv_session *s = session;
 	const struct vmv_config *c = s->env->config;
 
 	*ret = (struct vmv_policy){
@@ -249,11 +248,26 @@ void vmv_session_policy(void *session, struct vmv_policy *ret)
 		.requires_signature = c->require_signature,
 		.has_executor = s->executor.is_there,
 		.can_verify = s->executor.can_verify,
-		.is_frozen = s->env->is_frozen(s->env->agent),
 		.level_place = c->policy_level_place,
 		.deny_place = c->deny_place,
 		.signature_place = c->require_signature_place,
 	};
+}
+
+void vmv_session_policy(void *session, struct vmv_policy *ret)
+{
+	const struct vmv_session *s = session;
+
+	get_policy(s, ret);
+	ret->is_frozen = s->env->is_frozen(s->env->agent);
+}
+
+/* What is served anyhow costs no look at the kernel. */
+static bool is_frozen_for(const struct vmv_session *s, struct json_object *message)
+{
+	const struct vmv_command *c = vmv_command_of(message, NULL);
+
+	return c && !(c->flags & VMV_COMMAND_FROZEN) && s->env->is_frozen(s->env->agent);
 }
 
 /* 'not signed' and the like anybody can ask for: a few are answered. */
@@ -291,7 +305,8 @@ void vmv_session_command(struct vmv_session *s, struct json_object *message, boo
 		s->stats.ignored++;
 		return;
 	}
-	vmv_session_policy(s, &policy);
+	get_policy(s, &policy);
+	policy.is_frozen = is_frozen_for(s, message);
 	r = vmv_command_judge(&policy, message, is_signed, &req->command, req->args, &err);
 	if (req->command && (req->command->flags & VMV_COMMAND_VMVITALS))
 		s->is_vmvitals = true;

@@ -8,8 +8,9 @@ build_packages=(
 )
 unit_packages=(check dbus-daemon)
 e2e_packages=(openssl python3 python3-pytest)
-# Programs that tests compare with. Unpacked, not installed: a package would start its service.
-e2e_peers=(prometheus-node-exporter)
+# Programs that tests compare with (PACKAGE, or PACKAGE:PROGRAM). Unpacked, not installed: a package
+# would start its service.
+e2e_peers=(prometheus-node-exporter qemu-guest-agent:qemu-ga)
 vm_packages=(
     python3 qemu-system-x86 mmdebstrap kmod lz4 cpio e2fsprogs
     libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients
@@ -49,14 +50,15 @@ need_packages() {
         { tail -n 15 "$log" >&2; die "apt-get failed; the log is $log"; }
 }
 
-# unpack_peers LOG FOLDER PACKAGE...: those whose program is not there, below FOLDER, and PATH so that
+# unpack_peers LOG FOLDER PEER...: those whose program is not there, below FOLDER, and PATH so that
 # it is found. Without them the tests that need them are skipped, with the reason.
 unpack_peers() {
-    local log=$1 folder=$2 package
+    local log=$1 folder=$2 peer package
     shift 2
-    PATH=$PATH:$PWD/$folder/usr/bin
-    for package; do
-        command -v "$package" >/dev/null && continue
+    PATH=$PATH:/usr/sbin:$PWD/$folder/usr/bin:$PWD/$folder/usr/sbin
+    for peer; do
+        package=${peer%:*}
+        command -v "${peer#*:}" >/dev/null && continue
         command -v apt-get >/dev/null || return 0
         echo "Unpacking the Debian package $package into $folder"
         mkdir -p "$folder"

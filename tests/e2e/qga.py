@@ -252,6 +252,39 @@ FULL = ["guest-exec", "guest-exec-status", "guest-file-close", "guest-file-flush
         "guest-file-read", "guest-file-seek", "guest-file-write", "guest-set-user-password",
         "guest-ssh-add-authorized-keys", "guest-ssh-get-authorized-keys", "guest-ssh-remove-authorized-keys"]
 
+# -- commands of our own: unknown is null ------------------------------------------------------------
+
+def null_or(spec):
+    return lambda v: v is None or spec(v)
+
+
+def pressures(v):
+    assert v.keys() == {"cpu", "memory", "io", "irq"}
+    for resource in v.values():
+        assert resource.keys() == {"some", "full"}
+        for row in resource.values():
+            if row is not None:
+                check("pressure", {"avg10": number, "avg60": number, "avg300": number, "total_us": U64}, row)
+    return True
+
+
+def sizes(v):
+    return {"total_bytes", "available_bytes", "swap_total_bytes"} <= v.keys() and all(
+        k.endswith("_bytes") and (x is None or U64(x)) for k, x in v.items())
+
+
+HEALTH = one_of("passed", "warning", "critical", "unknown")
+WHEN = matches(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+RETURNS |= {
+    "vmvitals-get-health": {"status": HEALTH, "since": WHEN, "checks": [{
+        "name": name, "status": HEALTH, "message": name, "value": null_or(number), "unit": null_or(name),
+        "warning": null_or(number), "critical": null_or(number), "since": WHEN,
+        "details": lambda v: isinstance(v, dict)}]},
+    "vmvitals-get-memory": sizes,
+    "vmvitals-get-pressure": pressures,
+}
+
 
 def check(where, spec, v):
     """Raises AssertionError with the place."""

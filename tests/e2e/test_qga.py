@@ -9,7 +9,7 @@ import time
 
 import pytest
 import qga
-from harness import DEADLINE, GOLDEN, SANITIZED, HungUp, put, status_of, wait_for
+from harness import DEADLINE, FIXTURES, GOLDEN, SANITIZED, HungUp, put, status_of, wait_for
 from qga import Client, client_of, to_line
 
 PING = to_line("guest-ping")
@@ -108,6 +108,41 @@ def check_golden(client, sent, expected):
 @pytest.mark.parametrize("name", GOLDEN_CASES)
 def test_a_recorded_request_has_its_recorded_reply(table, name):
     check_golden(table, *GOLDEN_CASES[name])
+
+
+# -- what recorded systems are answered with ---------------------------------------------------------
+
+# What tells of this machine, this moment or this kernel call whatever the root is.
+LIVE = {"guest-ping", "guest-sync", "guest-info", "guest-get-time", "guest-fsfreeze-status", "vmvitals-get-health"}
+RECORDED = sorted(path.name for path in FIXTURES.iterdir() if (path / "proc").is_dir())
+
+
+def without_live(command, value):
+    """How full a mount point is, only this machine's could tell, and it has others."""
+    if command == "guest-get-fsinfo":
+        return [{k: v for k, v in row.items() if not k.endswith(("-bytes", "-privileged"))} for row in value]
+    return value
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_recorded_system_has_its_recorded_replies(start, name):
+    """VMV_UPDATE_GOLDEN=1 writes them anew."""
+    client = client_of(start_qga(start, "--root", str(FIXTURES / name)))
+    found = {}
+    for command in sorted(qga.RETURNS.keys() - LIVE):
+        client.send(to_line(command))
+        m = client.reply()
+        if "return" in m:
+            qga.check(command, qga.RETURNS[command], m["return"])
+            found[command] = without_live(command, m["return"])
+        else:
+            found[command] = m["error"]["desc"]
+    client.close()
+    path = GOLDEN / "qga" / f"{name}.json"
+    if os.environ.get("VMV_UPDATE_GOLDEN"):
+        lines = (f"{json.dumps(command)}: {json.dumps(value)}" for command, value in found.items())
+        path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    assert found == json.loads(path.read_text(encoding="utf-8"))
 
 
 # -- the stream --------------------------------------------------------------------------------------
