@@ -463,3 +463,24 @@ def test_what_was_asked_before_the_end_is_answered(agent, client):
     with pytest.raises(HungUp):
         client.fill(DEADLINE)
     assert client.data == b"" and agent.wait_exit() == 0
+
+
+@pytest.mark.parametrize("grace", [15, 0])
+def test_what_waits_behind_something_slow_is_answered_at_the_end(start, grace):
+    """In time, or as interrupted."""
+    helper = start.folder / "mute"
+    put(helper, "#!/bin/sh\nexec cat >/dev/null\n")
+    helper.chmod(0o755)
+    agent = start_qga(start, "--helper", str(helper), config=f"[agent]\nstop_grace = {grace}\n")
+    client = client_of(agent)
+    client.send(to_line("guest-get-fsinfo", id=0) + b"".join(to_line("guest-ping", id=n) for n in range(1, 9)))
+    wait_for(lambda: agent.counters()["lines"] == 9, "all are taken in")
+    agent.signal(signal.SIGTERM)
+    replies = [client.reply() for _ in range(9)]
+    assert [m["id"] for m in replies] == list(range(9))
+    for m in replies:
+        assert "return" in m or (grace == 0 and m["error"]["desc"] == "interrupted: the agent stops")
+    with pytest.raises(HungUp):
+        client.fill(DEADLINE)
+    assert client.data == b"" and agent.wait_exit() == 0
+    client.close()
