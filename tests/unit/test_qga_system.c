@@ -432,7 +432,7 @@ START_TEST(memory_blocks_tell_their_state)
 }
 END_TEST
 
-#define BLOCKS 600
+#define BLOCKS 300
 
 static void put_blocks(void)
 {
@@ -457,8 +457,8 @@ START_TEST(many_memory_blocks_are_read_piece_by_piece)
 	finish();
 	ck_assert_uint_ge(keeper.n_later, 1);
 	ck_assert_uint_eq(json_object_array_length(answered.json), BLOCKS);
-	ck_assert_int_eq(json_object_get_int(guest_at(answered.json, "[599].phys-index")), 599);
-	ck_assert(json_object_get_boolean(guest_at(answered.json, "[599].can-offline")));
+	ck_assert_int_eq(json_object_get_int(guest_at(answered.json, "[299].phys-index")), 299);
+	ck_assert(json_object_get_boolean(guest_at(answered.json, "[299].can-offline")));
 }
 END_TEST
 
