@@ -258,6 +258,10 @@ START_TEST(a_file_that_is_cut_is_malformed)
 	for (size_t len = 0; len < file.len; len++)
 		ck_assert_msg(parse(len) == -EINVAL, "%zu bytes", len);
 	ck_assert_int_eq(parse(file.len), 0);
+	file.len = 0;
+	put_block('\0', 4);
+	for (size_t len = 0; len < file.len; len++)
+		ck_assert_msg(parse(len) == -EINVAL, "%zu bytes", len);
 }
 END_TEST
 
