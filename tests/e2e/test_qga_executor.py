@@ -17,6 +17,7 @@ from harness import DEADLINE, wait_for
 # It writes down what it was told; what it answers stands in the file "answers", by command.
 FAKE = """#!{python}
 import base64, json, os, signal, sys, time
+parent = os.getppid()
 told = json.loads(open(3, closefd=False).read())
 if told["kind"] in ("raw", "action"):
     os.lseek(3, 0, os.SEEK_SET), os.set_inheritable(3, True), os.set_inheritable(4, True)
@@ -30,7 +31,6 @@ try:
     plan = json.load(open("{folder}/answers")).get(name, {{}})
 except FileNotFoundError:
     plan = {{}}
-parent = os.getppid()
 while plan.get("until") and not os.path.exists(plan["until"]) and os.getppid() == parent:
     time.sleep(0.01)
 if plan.get("dies"):
