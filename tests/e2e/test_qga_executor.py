@@ -153,6 +153,9 @@ def test_what_the_job_says_of_failure_is_the_answer(made, fake):
     _, link = made()
     fake.plan("guest-fstrim", code="UNSUPPORTED", error="nothing here can be trimmed")
     assert error(qga(link, "guest-fstrim")) == ("UNSUPPORTED", "nothing here can be trimmed")
+    for code in ("NOT_ALLOWED", "UNKNOWN_ACTION"):  # or the client would take the command for a disabled one
+        fake.plan("guest-fstrim", code=code, error="not this one")
+        assert error(qga(link, "guest-fstrim")) == ("BAD_ARGUMENT", "not this one")
 
 
 def test_a_job_that_dies_is_an_error_and_the_next_one_runs(made, fake):
