@@ -11,6 +11,7 @@ import pytest
 import qga
 from harness import DEADLINE, FIXTURES, GOLDEN, SANITIZED, HungUp, put, status_of, wait_for
 from qga import Client, client_of, to_line
+from test_qga_executor import Fake
 
 PING = to_line("guest-ping")
 RSS_MAX = (300 if SANITIZED else 32) * 1024  # KiB
@@ -451,6 +452,56 @@ def test_a_helper_that_does_not_answer_delays_no_ping(hindered, name):
     assert time.monotonic() - began < QUICK
 
 
+@pytest.fixture
+def operated(start, executor, tmp_path):
+    """An agent with an executor whose jobs take as long as a file is not there."""
+    fake = Fake(tmp_path)
+    fake.plan("guest-fstrim", until=str(tmp_path / "over"), data={"paths": []})
+    agent = start_qga(start, "--executor", executor(job=fake.program).path)
+    return agent, fake
+
+
+def test_who_synchronises_no_longer_waits_for_what_he_asked(operated, tmp_path):
+    """As libvirt does when a command took too long. The work goes on; its result is for nobody."""
+    agent, fake = operated
+    client = client_of(agent)
+    for n in range(3):
+        client.send(to_line("guest-fstrim"))
+        wait_for(lambda n=n: len(fake.told()) == n + 1, "it has begun")
+        client.send(qga.SYNC % n)
+        assert client.reply() == {"return": n}
+        client.ask("guest-ping")
+    (tmp_path / "over").touch()
+    assert client.ask("guest-fstrim") == {"paths": []}  # one at a time: the others are over
+    assert client.settle() == [] and len(fake.told()) == 4
+    client.close()
+
+
+def test_what_was_pipelined_is_answered_in_its_order_though_a_sync_is_among_it(operated, tmp_path):
+    agent, _ = operated
+    (tmp_path / "over").touch()
+    client = client_of(agent)
+    client.send(to_line("guest-fstrim", id=1) + qga.SYNC % 2 + to_line("guest-ping", id=3))
+    assert [client.reply() for _ in range(3)] == [
+        {"return": {"paths": []}, "id": 1}, {"return": 2}, {"return": {}, "id": 3}]
+    client.close()
+
+
+def test_who_leaves_takes_his_answer_with_him(operated, tmp_path):
+    agent, fake = operated
+    client = client_of(agent)
+    client.send(to_line("guest-fstrim", id="old") + to_line("guest-fstrim", id="never begun"))
+    wait_for(fake.told, "it has begun")
+    client.close()
+    client = client_of(agent)
+    assert client.settle() == []
+    (tmp_path / "over").touch()
+    client.send(to_line("guest-fstrim", id="new"))
+    assert client.reply() == {"return": {"paths": []}, "id": "new"}
+    assert client.settle() == [] and len(fake.told()) == 2
+    client.close()
+
+
 # -- the end -----------------------------------------------------------------------------------------
 
 def test_what_was_asked_before_the_end_is_answered(agent, client):
@@ -463,3 +514,24 @@ def test_what_was_asked_before_the_end_is_answered(agent, client):
     with pytest.raises(HungUp):
         client.fill(DEADLINE)
     assert client.data == b"" and agent.wait_exit() == 0
+
+
+@pytest.mark.parametrize("grace", [15, 0])
+def test_what_waits_behind_something_slow_is_answered_at_the_end(start, grace):
+    """In time, or as interrupted."""
+    helper = start.folder / "mute"
+    put(helper, "#!/bin/sh\nexec cat >/dev/null\n")
+    helper.chmod(0o755)
+    agent = start_qga(start, "--helper", str(helper), config=f"[agent]\nstop_grace = {grace}\n")
+    client = client_of(agent)
+    client.send(to_line("guest-get-fsinfo", id=0) + b"".join(to_line("guest-ping", id=n) for n in range(1, 9)))
+    wait_for(lambda: agent.counters()["lines"] == 9, "all are taken in")
+    agent.signal(signal.SIGTERM)
+    replies = [client.reply() for _ in range(9)]
+    assert [m["id"] for m in replies] == list(range(9))
+    for m in replies:
+        assert "return" in m or (grace == 0 and m["error"]["desc"] == "interrupted: the agent stops")
+    with pytest.raises(HungUp):
+        client.fill(DEADLINE)
+    assert client.data == b"" and agent.wait_exit() == 0
+    client.close()

@@ -8,6 +8,7 @@ import time
 
 import fuse
 import pytest
+import qga
 from harness import SANITIZED, wait_for
 
 FUSE_PY = pathlib.Path(__file__).resolve().parent / "fuse.py"
@@ -119,6 +120,27 @@ def test_one_that_hangs_holds_up_nothing_and_comes_back(start, mounted):
     wait_for(lambda: filesystem.folder in next_mounts(host), "it is reported again")
     filesystem.tell("unmount")
     wait_for(lambda: filesystem.folder not in next_mounts(host), "it is gone")
+
+
+def test_one_that_hangs_delays_no_request_in_the_second_language(start, mounted):
+    """Neither a ping behind what asks for filesystems, nor one of somebody else, nor that itself."""
+    filesystem = mounted("hang")
+    sockets = [start.folder / name for name in ("q1", "q2")]
+    pid = filesystem.process.pid
+    agent = start(channels=[f"unix-listen:{s},dialect=qga" for s in sockets], preexec_fn=lambda: fuse.enter(pid))
+    one, other = (wait_for(lambda s=s: qga.connected(s), "the agent listens") for s in sockets)
+    for command in ("guest-get-fsinfo", "vmvitals-get-health", "guest-get-fsinfo", "guest-get-disks"):
+        began = time.monotonic()
+        one.send(qga.to_line(command, id=1) + qga.to_line("guest-ping", id=2))
+        other.ask("guest-ping")
+        assert time.monotonic() - began < QUICK
+        m = one.reply()
+        assert m["id"] == 1 and "return" in m
+        assert one.reply() == {"return": {}, "id": 2}
+        assert time.monotonic() - began < QUICK
+    agent.wait_log(f"no answer to 'statvfs {filesystem.folder}'")
+    for client in (one, other):
+        client.close()
 
 
 def test_one_whose_daemon_died_is_an_error_and_not_stuck(start, mounted):
