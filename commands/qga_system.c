@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/num.h"
+#include "base/root.h"
 #include "collectors/load.h"
 #include "collectors/os.h"
 #include "collectors/timezone.h"
@@ -13,6 +14,7 @@
 #include "reports/facts.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -147,6 +149,9 @@ void vmv_qga_host_name(struct vmv_request *req)
 
 /* -- users ------------------------------------------------------------------------------------- */
 
+#define USERS_AGE_MS	  10000
+#define USERS_DEADLINE_MS 600 /* after a reading that has waited already */
+
 /* Whoever has no login time cannot be told: the member is not optional. */
 static bool is_login(const struct vmv_user_sample *s)
 {
@@ -186,21 +191,75 @@ static bool has_no_logins(const struct vmv_view *view)
 	return s && s->is_absent;
 }
 
-static void users_ready(void *arg, const struct vmv_view *view)
+static void send_users(struct vmv_request *req, const struct vmv_user_sample *all, size_t n)
 {
-	struct vmv_request *req = arg;
-	const struct vmv_user_sample *all = NULL;
 	struct vmv_jw w;
-	size_t n = 0;
 
-	if (!has_no_logins(view)) {
-		if (!vmv_qga_has(req, view, &vmv_collector_user))
-			return;
-		all = vmv_facts_rows(view->facts, &vmv_collector_user, &n);
-	}
 	vmv_qga_begin(&w);
 	write_users(&w, all, n);
 	vmv_qga_send(req, &w);
+}
+
+static int send_sessions(struct vmv_request *req, const char *text, struct vmv_err *err)
+{
+	vmv_autofree struct vmv_user_sample *all = NULL;
+	struct vmv_sessions sessions;
+	int r = vmv_users_parse(text, &sessions, err);
+
+	if (r < 0)
+		return r;
+	all = calloc(sessions.n + 1, sizeof(*all));
+	for (size_t i = 0; all && i < sessions.n; i++)
+		all[i] = sessions.list[i].sample;
+	free(sessions.list);
+	if (!all)
+		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
+	send_users(req, all, sessions.n);
+	return 0;
+}
+
+static void users_answered(void *arg, int result, const char *text, uint64_t age_ms)
+{
+	struct vmv_request *req = arg;
+	struct vmv_err err;
+
+	(void)age_ms;
+	if (result >= 0)
+		result = send_sessions(req, text, &err);
+	else
+		(void)vmv_fail(&err, VMV_E_IO, -result, "the login manager does not answer: %s",
+			       strerror(-result));
+	if (result < 0)
+		vmv_request_fail(req, &err);
+}
+
+/* A reading waits for the login manager no longer than all readings may be held up, which is short
+ * for one that has just been started. A single request can wait longer; but once only, as the next
+ * one waits behind it. */
+static bool ask_again(struct vmv_request *req, const struct vmv_view *view)
+{
+	static const struct vmv_wish wish = { "users", USERS_AGE_MS, USERS_DEADLINE_MS };
+	const struct vmv_collector_status *s =
+		view ? vmv_facts_status_of(view->facts, &vmv_collector_user) : NULL;
+
+	return s && !s->is_ok && s->failures == 1 && vmv_facts_root(view->facts)->is_live &&
+	       req->services->inquire(req->agent, &wish, users_answered, req) == 0;
+}
+
+static void users_ready(void *arg, const struct vmv_view *view)
+{
+	struct vmv_request *req = arg;
+	const struct vmv_user_sample *all;
+	size_t n;
+
+	if (has_no_logins(view)) {
+		send_users(req, NULL, 0);
+		return;
+	}
+	if (ask_again(req, view) || !vmv_qga_has(req, view, &vmv_collector_user))
+		return;
+	all = vmv_facts_rows(view->facts, &vmv_collector_user, &n);
+	send_users(req, all, n);
 }
 
 void vmv_qga_users(struct vmv_request *req)

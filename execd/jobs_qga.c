@@ -88,13 +88,23 @@ static void answer_value(struct entry *e, struct json_object *data)
 	vmv_jw_free(&w);
 }
 
+/* What a job was denied is no word about the command: clients would take it for disabled. */
+static void answer_failure(struct entry *e, const struct vmv_err *err)
+{
+	struct vmv_err told = *err;
+
+	if (told.code == VMV_E_DENIED || told.code == VMV_E_UNKNOWN)
+		told.code = VMV_E_RANGE;
+	vmv_jobs_qga_answer(e, &told, NULL, 0);
+}
+
 void vmv_jobs_qga_ended(struct entry *e, const struct vmv_err *err, struct json_object *data,
 			const struct vmv_job_end *end)
 {
 	if (e->has_begun)
 		vmv_execd_qga_ended(e->jobs->execd, e->pid, end);
 	else if (err)
-		vmv_jobs_qga_answer(e, err, NULL, 0);
+		answer_failure(e, err);
 	else if (!e->is_answered && e->to.peer) /* or a file would be open that nobody knows of */
 		answer_value(e, data);
 }

@@ -17,6 +17,7 @@ from harness import DEADLINE, wait_for
 # It writes down what it was told; what it answers stands in the file "answers", by command.
 FAKE = """#!{python}
 import base64, json, os, signal, sys, time
+parent = os.getppid()
 told = json.loads(open(3, closefd=False).read())
 if told["kind"] in ("raw", "action"):
     os.lseek(3, 0, os.SEEK_SET), os.set_inheritable(3, True), os.set_inheritable(4, True)
@@ -30,7 +31,6 @@ try:
     plan = json.load(open("{folder}/answers")).get(name, {{}})
 except FileNotFoundError:
     plan = {{}}
-parent = os.getppid()
 while plan.get("until") and not os.path.exists(plan["until"]) and os.getppid() == parent:
     time.sleep(0.01)
 if plan.get("dies"):
@@ -153,6 +153,9 @@ def test_what_the_job_says_of_failure_is_the_answer(made, fake):
     _, link = made()
     fake.plan("guest-fstrim", code="UNSUPPORTED", error="nothing here can be trimmed")
     assert error(qga(link, "guest-fstrim")) == ("UNSUPPORTED", "nothing here can be trimmed")
+    for code in ("NOT_ALLOWED", "UNKNOWN_ACTION"):  # or the client would take the command for a disabled one
+        fake.plan("guest-fstrim", code=code, error="not this one")
+        assert error(qga(link, "guest-fstrim")) == ("BAD_ARGUMENT", "not this one")
 
 
 def test_a_job_that_dies_is_an_error_and_the_next_one_runs(made, fake):

@@ -261,6 +261,36 @@ static void on_total(void *arg, const struct vmv_view *view)
 	*ret = m->total / 1024;
 }
 
+static void count_view(void *arg, const struct vmv_view *view)
+{
+	ck_assert_ptr_nonnull(view);
+	++*(unsigned *)arg;
+}
+
+/* For who works piece by piece: the loop sees to the others before it is called. */
+START_TEST(a_reading_of_nothing_has_a_later_turn)
+{
+	const struct vmv_ask nothing = { .max_age_ms = 0 };
+	const struct vmv_ask any = { .max_age_ms = UINT32_MAX };
+	uint64_t began;
+	unsigned calls = 0;
+
+	(void)read_now(0);
+	began = warp_ms();
+	ck_assert_int_eq(vmv_keeper_ask(keeper, &any, count_view, &calls), 0);
+	ck_assert_uint_eq(calls, 1);
+	ck_assert_int_eq(vmv_keeper_ask(keeper, &nothing, count_view, &calls), 0);
+	ck_assert_uint_eq(calls, 1);
+	settle();
+	ck_assert_uint_eq(calls, 2);
+	ck_assert_uint_eq(warp_ms(), began);
+	ck_assert_int_eq(vmv_keeper_ask(keeper, &nothing, count_view, &calls), 0);
+	vmv_keeper_forget(keeper, &calls);
+	settle();
+	ck_assert_uint_eq(calls, 2);
+}
+END_TEST
+
 START_TEST(what_any_reading_tells_does_not_wait_for_the_one_under_way)
 {
 	const struct vmv_ask any = { .groups = vmv_group(&vmv_collector_memory),
@@ -463,6 +493,7 @@ int main(void)
 	tcase_add_test(tc, one_reading_serves_all_who_asked);
 	tcase_add_test(tc, a_young_reading_is_handed_out_at_once);
 	tcase_add_test(tc, an_age_of_zero_is_a_reading_that_begins_now);
+	tcase_add_test(tc, a_reading_of_nothing_has_a_later_turn);
 	tcase_add_test(tc, what_any_reading_tells_does_not_wait_for_the_one_under_way);
 	tcase_add_test(tc, who_asks_during_a_reading_for_a_new_one_gets_a_new_one);
 	tcase_add_test(tc, who_asks_before_the_second_reading_begins_gets_that);
