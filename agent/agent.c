@@ -266,9 +266,11 @@ void vmv_agent_free(struct vmv_agent *a)
 		a->stop_ms = 1; /* no more status, no more timers */
 	vmv_rtnetlink_free(a->rtnetlink);
 	vmv_monitor_free(a->monitor);
-	while (a->n_talks > 0)
-		a->n_talks--;
-	a->talks[a->n_talks]->ops->free(a->talks[a->n_talks]);
+	while (a->n_talks > 0) {
+		struct vmv_talk *t = a->talks[--a->n_talks];
+
+		t->ops->free(t);
+	}
 	vmv_executor_free(a->executor);
 	vmv_keeper_free(a->keeper);
 	vmv_health_free(a->health_checks);

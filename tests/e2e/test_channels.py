@@ -21,6 +21,15 @@ def test_listening_socket_is_for_owner_and_group_and_goes_with_the_agent(agent):
     assert agent.stop() == 0 and not agent.socket.exists()
 
 
+def test_several_listening_sockets_go_with_the_agent(start):
+    sockets = [start.folder / f"s{n}" for n in range(3)]
+    agent = start("--interval", "3600", channels=[f"unix-listen:{s}" for s in sockets])
+    for s in sockets:
+        agent.wait_log(f"unix-listen:{s}: open")
+    assert all(s.exists() for s in sockets)
+    assert agent.stop() == 0 and not any(s.exists() for s in sockets)
+
+
 def test_a_socket_left_by_a_dead_agent_is_replaced(start):
     first = start("--interval", "3600")
     first.stops_cleanly = False
