@@ -126,7 +126,7 @@ class Domain(vm.Guest):
     def try_virsh(self, *args, timeout=60):
         """One virsh command: its CompletedProcess."""
         uri = f"qemu+unix:///system?socket={self.directory}/libvirt-sock"
-        return subprocess.run(["virsh", "-q", "-c", uri, *map(str, args)], stdin=subprocess.DEVNULL, check=False,
+        return subprocess.run(["virsh", "-c", uri, *map(str, args)], stdin=subprocess.DEVNULL, check=False,
                               capture_output=True, text=True, timeout=timeout, env={**os.environ, "LC_ALL": "C"})
 
     def virsh(self, command, *args, timeout=60):
