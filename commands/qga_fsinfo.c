@@ -19,8 +19,7 @@
 #include <string.h>
 
 #define DEPTH_MAX 16  /* devices upon devices */
-#define BELOW_MAX 256 /* devices that are looked at for one filesystem; further ones are left out \
-		       */
+#define BELOW_MAX 256 /* devices seen for one filesystem; further ones are left out */
 
 /* Answers one request. Filesystems are written one by one, and then told in reverse. */
 struct answer {
