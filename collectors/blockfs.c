@@ -83,7 +83,7 @@ static size_t choose(const struct vmv_root *root, const struct vmv_mounts *all,
 	for (size_t i = 0; i < all->n; i++)
 		if (is_wanted(&all->v[i]))
 			sorted[n++] = &all->v[i];
-	qsort(sorted, n, sizeof(*sorted), by_device);
+	qsort(sorted, n, sizeof(const struct vmv_mount *), by_device);
 	for (size_t i = 0; i < n && found < VMV_BLOCKFS_MAX; i++) {
 		const struct vmv_mount *m = sorted[i];
 		struct found f = { .at = (size_t)(m - all->v) };
@@ -101,7 +101,8 @@ static size_t choose(const struct vmv_root *root, const struct vmv_mounts *all,
 static int tell(const struct vmv_root *root, const struct vmv_mounts *all, vmv_blockfs_row *row,
 		void *arg, struct vmv_err *err)
 {
-	vmv_autofree const struct vmv_mount **sorted = calloc(all->n + 1, sizeof(*sorted));
+	vmv_autofree const struct vmv_mount **sorted =
+		calloc(all->n + 1, sizeof(const struct vmv_mount *));
 	vmv_autofree struct found *found = calloc(VMV_BLOCKFS_MAX, sizeof(*found));
 	size_t n;
 	int r = 0;

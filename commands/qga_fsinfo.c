@@ -18,8 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEPTH_MAX 16 /* devices upon devices */
-#define DISKS_MAX 64 /* below one filesystem; further ones are left out */
+#define DEPTH_MAX 16  /* devices upon devices */
+#define BELOW_MAX 256 /* devices seen for one filesystem; further ones are left out */
 
 /* Answers one request. Filesystems are written one by one, and then told in reverse. */
 struct answer {
@@ -35,7 +35,7 @@ struct answer {
 struct below {
 	struct vmv_jw *w;
 	const struct answer *a;
-	unsigned depth, n;
+	unsigned depth, n; /* above this one; seen */
 };
 
 static int write_below(void *arg, const struct vmv_blockdev *dev)
@@ -43,11 +43,11 @@ static int write_below(void *arg, const struct vmv_blockdev *dev)
 	struct below *b = arg;
 	struct vmv_blockdev whole;
 
-	if (b->n == DISKS_MAX || b->depth == DEPTH_MAX)
+	if (b->n == BELOW_MAX || b->depth == DEPTH_MAX)
 		return 0;
+	b->n++;
 	if (!dev->is_virtual) {
 		vmv_qga_write_address(b->w, NULL, b->a->facts, dev);
-		b->n++;
 		return 0;
 	}
 	/* a partition of an array lies on what the array does */

@@ -140,6 +140,8 @@ void vmv_channel_pause(struct vmv_channel *ch, bool is_paused)
 	bool was = ch->is_paused;
 
 	ch->is_paused = is_paused;
+	if (is_paused)
+		ch->paused_ms = vmv_mono_ms(ch->p.clock);
 	if (was && !is_paused)
 		vmv_channel_again(ch);
 }

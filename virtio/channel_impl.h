@@ -30,6 +30,7 @@ struct vmv_channel {
 	bool is_edge; /* the base can do edge-triggered events */
 	bool is_file; /* stdin or stdout that epoll does not take: always ready */
 	bool is_paused, is_throttled; /* by the owner; by our own queue */
+	uint64_t paused_ms;	      /* when last so by the owner */
 	bool has_ended;		      /* the peer sends no more */
 	bool is_blocked;	      /* the latest write said EAGAIN */
 	bool is_tty;   /* a terminal, which does not come back once its other end has gone */

@@ -254,11 +254,16 @@ static void end_of_stream(struct vmv_channel *ch)
 	vmv_channel_timer(ch->linger, VMV_LINGER_MS);
 }
 
-/* While we do not read, a host that leaves is seen by poll() alone. */
+/* While we do not read, a host that leaves is seen by poll() alone. An owner that goes on soon may
+ * have the rest of what it has sent. */
 static void check_unread(struct vmv_channel *ch)
 {
-	if (ch->is_throttled && ch->traits->is_port && vmv_channel_hung_up(ch))
+	if (!ch->traits->is_port || !vmv_channel_hung_up(ch))
+		return;
+	if (ch->is_throttled || vmv_mono_ms(ch->p.clock) - ch->paused_ms >= VMV_GRACE_MS)
 		set_away(ch, VMV_DETACH_GONE);
+	else
+		vmv_channel_timer(ch->kick, VMV_GRACE_MS);
 }
 
 static bool handle_input(struct vmv_channel *ch)

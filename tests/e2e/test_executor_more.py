@@ -611,6 +611,8 @@ def collect(link, waits, until):
             m = link.next()
         except TimeoutError:
             return
+        finally:
+            link.end.settimeout(DEADLINE)  # who sends next has more time
         assert m, "the executor has hung up"
         if m["type"] == "bye" or m["type"] == "forward" and not m["final"]:
             continue

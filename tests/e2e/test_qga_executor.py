@@ -11,7 +11,7 @@ import sys
 import time
 
 import pytest
-from executor import JOB, Link, do, raw
+from executor import JOB, Executor, Link, do, raw
 from harness import DEADLINE, wait_for
 
 # It writes down what it was told; what it answers stands in the file "answers", by command.
@@ -386,6 +386,33 @@ def test_a_program_that_cannot_begin_is_an_error(made, fake):
     assert link.ask("job", op="status", job=None)["data"]["jobs"] == []
 
 
+def slow_programs(start):
+    """One whose file lies where nobody answers, and one that waits for its place."""
+    for name in ("job", "executor"):
+        (start.folder / name).mkdir()
+    fake = Fake(start.folder / "job")
+    e = Executor(start.folder / "executor", job=fake.program, config="[qga]\nlevel = full\n[exec]\njobs = 1\n")
+    try:
+        with Link(e.path) as link:
+            fake.plan("guest-exec", until=str(start.folder / "never"))
+            first = link.send("qga", channel="q", command="guest-exec", arguments={"path": "/bin/true"})
+            fake.wait_told("guest-exec")
+            second = link.send("qga", channel="r", command="guest-exec", arguments={"path": "/bin/true"})
+            yield 50
+            results = {m["ref"]: m for m in (link.next(), link.next())}
+            assert error(results[second]) == ("BUSY", "its turn did not come in time")
+            assert error(results[first]) == ("TIMED_OUT", "the program did not begin in time")
+            fake.plan("guest-exec")
+            assert exec_status(link, start_program(link, "exit 2"))["exitcode"] == 2
+    finally:
+        e.stop()
+
+
+@pytest.mark.meanwhile(by=slow_programs)
+def test_a_program_that_does_not_begin_is_answered_in_time(scenario):
+    scenario.finish()
+
+
 def test_programs_take_no_place_from_others(made):
     _, link = made("level = full\n[exec]\njobs = 1")
     pids = [start_program(link, "exec sleep 1000") for _ in range(3)]
@@ -427,12 +454,16 @@ def test_programs_end_with_the_executor(made):
     pid = start_program(link, "exec sleep 1000")
     e.process.terminate()
     wait_for(lambda: not pathlib.Path(f"/proc/{pid}").exists(), "the program has ended")
+    e.wait_gone()
+    assert e.log().count("guest-exec qga-1: ") == 1, "it was answered when it began"
 
 
 def test_an_executor_whose_program_nobody_asked_after_stays(made):
     e, link = made("level = full", idle=1)
     pid = start_program(link, "exit 7")
+    wait_for(lambda: "exit 7" in e.log(), "it has ended")
     link.close()
+    time.sleep(1.6)  # with nothing to do it would have gone
     with Link(e.path) as again:
         assert exec_status(again, pid)["exitcode"] == 7
         assert again.ask("job", op="status", job=None)["data"] == {"jobs": []}

@@ -966,6 +966,30 @@ START_TEST(a_host_that_leaves_while_nothing_is_read_is_noticed)
 }
 END_TEST
 
+START_TEST(a_host_that_leaves_while_its_owner_pauses_is_noticed)
+{
+	char name[64];
+	int slave;
+
+	strcpy(path, "/dev/ptmx");
+	open_text("path:", &port_io);
+	WAIT(port.reads > 0);
+	ck_assert_int_eq(unlockpt(port.fd), 0);
+	ck_assert_int_eq(ptsname_r(port.fd, name, sizeof(name)), 0);
+	slave = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	ck_assert_int_ge(slave, 0);
+	port.has_host = true;
+	host_sends("1");
+	ck_assert_int_eq(write(slave, "!", 1), 1);
+	WAIT(owner.attached == 1 && owner.bytes == 1);
+	vmv_channel_pause(ch, true); /* it has enough to do */
+	port.has_host = false;
+	ck_assert_int_eq(close(slave), 0);
+	WAIT(owner.detached == 1);
+	WAIT(owner.expired >= 1);
+}
+END_TEST
+
 START_TEST(a_terminal_whose_other_end_is_gone_is_opened_anew)
 {
 	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
@@ -1564,6 +1588,7 @@ static void add_edge_only(TCase *tc)
 	tcase_add_test(tc, flush_writes_what_goes_without_waiting);
 	tcase_add_test(tc, replies_that_nobody_takes_stop_the_reading);
 	tcase_add_test(tc, a_host_that_leaves_while_nothing_is_read_is_noticed);
+	tcase_add_test(tc, a_host_that_leaves_while_its_owner_pauses_is_noticed);
 	tcase_add_test(tc, poking_finds_a_port_at_once);
 	tcase_add_test(tc, a_listener_that_is_taken_is_tried_again);
 	tcase_add_test(tc, a_server_that_hangs_up_each_time_is_asked_less_and_less);

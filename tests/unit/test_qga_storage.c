@@ -48,12 +48,37 @@ static void expect(void (*run)(struct vmv_request *req), const char *want)
 	ck_assert_str_eq(got, want);
 }
 
+/* The same of a list, by its elements. */
+static void expect_list(void (*run)(struct vmv_request *req), const char *const *want)
+{
+	char text[4096] = "[";
+	size_t len = 1;
+
+	for (size_t i = 0; want[i]; i++) {
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i > 0 ? "," : "",
+					want[i]);
+		ck_assert_uint_lt(len + 1, sizeof(text));
+	}
+	text[len] = ']';
+	text[len + 1] = '\0';
+	expect(run, text);
+}
+
+#define EXPECT_LIST(run, ...) expect_list(run, (const char *const[]){ __VA_ARGS__, NULL })
+
 /* -- filesystems ------------------------------------------------------------------------------ */
 
 #define SIZES "\"used-bytes\":2457600,\"total-bytes\":3686400,\"total-bytes-privileged\":4096000,"
+#define FS(name, mountpoint, type, sizes, disks)                                                \
+	"{\"name\":\"" name "\",\"mountpoint\":\"" mountpoint "\",\"type\":\"" type "\"," sizes \
+	"\"disk\":[" disks "]}"
 #define PCI(slot)                                                                       \
 	"\"pci-controller\":{\"domain\":0,\"bus\":0,\"slot\":" slot ",\"function\":0}," \
 	"\"bus-type\":\"virtio\",\"bus\":0,\"target\":0,\"unit\":0,"
+
+#define ON(slot, dev) "{" PCI(slot) "\"dev\":\"/dev/" dev "\"}"
+#define WITH_SERIAL(slot, serial, dev) \
+	"{" PCI(slot) "\"serial\":\"" serial "\",\"dev\":\"/dev/" dev "\"}"
 
 #define VDA "pci0000:00/0000:00:05.0/virtio1/block/vda"
 #define VDB "pci0000:00/0000:00:06.0/virtio2/block/vdb"
@@ -81,15 +106,9 @@ START_TEST(filesystems_on_disks_are_listed_the_last_one_first)
 		    "24 21 0:24 / /srv rw - nfs4 server:/x rw\n"
 		    "25 21 7:0 / /cd ro - squashfs /dev/loop0 ro\n"
 		    "26 21 0:26 / /var/lib/overlay rw - overlay overlay rw\n");
-	expect(vmv_qga_fsinfo,
-	       "[{\"name\":\"loop0\",\"mountpoint\":\"/cd\",\"type\":\"squashfs\"," SIZES
-	       "\"disk\":[]},"
-	       "{\"name\":\"vda2\",\"mountpoint\":\"/boot\",\"type\":\"xfs\"," SIZES
-	       "\"disk\":[{" PCI(
-		       "5") "\"dev\":\"/dev/vda2\"}]},"
-			    "{\"name\":\"vda1\",\"mountpoint\":\"/\",\"type\":\"ext4\"," SIZES
-			    "\"disk\":[{" PCI("5") "\"serial\":\"root-disk\","
-						   "\"dev\":\"/dev/vda1\"}]}]");
+	EXPECT_LIST(vmv_qga_fsinfo, FS("loop0", "/cd", "squashfs", SIZES, ""),
+		    FS("vda2", "/boot", "xfs", SIZES, ON("5", "vda2")),
+		    FS("vda1", "/", "ext4", SIZES, WITH_SERIAL("5", "root-disk", "vda1")));
 }
 END_TEST
 
@@ -104,12 +123,8 @@ START_TEST(of_one_device_there_is_one_mount_that_shows_all_of_it)
 		    "23 21 254:16 / /z rw - ext4 /dev/vdb rw\n"
 		    "24 21 254:1 /etc /a/etc rw - ext4 /dev/vda1 rw\n"
 		    "25 21 254:16 / /b rw - ext4 /dev/vdb rw\n");
-	expect(vmv_qga_fsinfo,
-	       "[{\"name\":\"vdb\",\"mountpoint\":\"/z\",\"type\":\"ext4\"," SIZES
-	       "\"disk\":[{" PCI(
-		       "6") "\"dev\":\"/dev/vdb\"}]},"
-			    "{\"name\":\"vda1\",\"mountpoint\":\"/\",\"type\":\"ext4\"," SIZES
-			    "\"disk\":[{" PCI("5") "\"dev\":\"/dev/vda1\"}]}]");
+	EXPECT_LIST(vmv_qga_fsinfo, FS("vdb", "/z", "ext4", SIZES, ON("6", "vdb")),
+		    FS("vda1", "/", "ext4", SIZES, ON("5", "vda1")));
 }
 END_TEST
 
@@ -120,8 +135,7 @@ START_TEST(a_btrfs_lies_on_the_device_that_it_names)
 		    "21 1 0:30 /@ / rw - btrfs /dev/vda2 rw\n"
 		    "22 21 0:30 /@home /home rw - btrfs /dev/vda2 rw\n"
 		    "23 21 0:31 / /gone rw - btrfs /dev/none rw\n");
-	expect(vmv_qga_fsinfo, "[{\"name\":\"vda2\",\"mountpoint\":\"/\",\"type\":\"btrfs\"," SIZES
-			       "\"disk\":[{" PCI("5") "\"dev\":\"/dev/vda2\"}]}]");
+	EXPECT_LIST(vmv_qga_fsinfo, FS("vda2", "/", "btrfs", SIZES, ON("5", "vda2")));
 }
 END_TEST
 
@@ -135,9 +149,8 @@ START_TEST(a_volume_lies_on_all_its_disks)
 	devices_put(&fx, "virtual/block/dm-0", "253:0", 40);
 	devices_slave(&fx, "virtual/block/dm-0", "md0p1");
 	fixture_put(&fx, "proc/self/mountinfo", "21 1 253:0 / / rw - ext4 /dev/mapper/root rw\n");
-	expect(vmv_qga_fsinfo, "[{\"name\":\"dm-0\",\"mountpoint\":\"/\",\"type\":\"ext4\"," SIZES
-			       "\"disk\":[{" PCI("5") "\"dev\":\"/dev/vda1\"},{" PCI(
-				       "6") "\"dev\":\"/dev/vdb\"}]}]");
+	EXPECT_LIST(vmv_qga_fsinfo,
+		    FS("dm-0", "/", "ext4", SIZES, ON("5", "vda1") "," ON("6", "vdb")));
 }
 END_TEST
 
@@ -146,8 +159,35 @@ START_TEST(devices_that_lie_on_themselves_have_no_disk)
 	devices_put(&fx, "virtual/block/dm-0", "253:0", 40);
 	devices_slave(&fx, "virtual/block/dm-0", "dm-0");
 	fixture_put(&fx, "proc/self/mountinfo", "21 1 253:0 / / rw - ext4 /dev/mapper/root rw\n");
-	expect(vmv_qga_fsinfo,
-	       "[{\"name\":\"dm-0\",\"mountpoint\":\"/\",\"type\":\"ext4\"," SIZES "\"disk\":[]}]");
+	EXPECT_LIST(vmv_qga_fsinfo, FS("dm-0", "/", "ext4", SIZES, ""));
+}
+END_TEST
+
+/* Each volume lies on both of the next ones, the last ones on a disk: there are 512 ways down. */
+START_TEST(not_all_ways_down_are_gone)
+{
+	char path[64], slave[16], number[16];
+	vmv_autofree char *got = NULL;
+	size_t n = 0;
+
+	put_disks();
+	for (unsigned i = 0; i < 20; i++) {
+		(void)snprintf(path, sizeof(path), "virtual/block/dm-%u", i);
+		(void)snprintf(number, sizeof(number), "253:%u", i);
+		devices_put(&fx, path, number, 1);
+		for (unsigned j = 2; i < 18 && j < 4; j++) {
+			(void)snprintf(slave, sizeof(slave), "dm-%u", i / 2 * 2 + j);
+			devices_slave(&fx, path, slave);
+		}
+	}
+	devices_slave(&fx, "virtual/block/dm-18", "vda");
+	devices_slave(&fx, "virtual/block/dm-19", "vda");
+	fixture_put(&fx, "proc/self/mountinfo", "21 1 253:0 / / rw - ext4 /dev/dm-0 rw\n");
+	got = qga_ask(&fx, vmv_qga_fsinfo);
+	for (const char *s = got; (s = strstr(s, "/dev/vda")); s++)
+		n++;
+	ck_assert_uint_gt(n, 0);
+	ck_assert_uint_lt(n, 256);
 }
 END_TEST
 
@@ -166,16 +206,9 @@ START_TEST(what_hangs_has_no_sizes)
 		    "22 21 0:40 / /net rw - nfs4 server:/x rw\n"
 		    "23 22 254:16 / /net/disk rw - ext4 /dev/vdb rw\n"
 		    "24 22 254:2 / /net/image rw - iso9660 /dev/vda2 rw\n");
-	expect(vmv_qga_fsinfo,
-	       "[{\"name\":\"vda2\",\"mountpoint\":\"/net/image\",\"type\":\"iso9660\","
-	       "\"disk\":[{" PCI(
-		       "5") "\"dev\":\"/dev/vda2\"}]},"
-			    "{\"name\":\"vdb\",\"mountpoint\":\"/net/disk\",\"type\":\"ext4\","
-			    "\"disk\":[{" PCI("6") "\"dev\":\"/dev/vdb\"}]},"
-						   "{\"name\":\"vda1\",\"mountpoint\":\"/\","
-						   "\"type\":\"ext4\"," SIZES
-						   "\"disk\":[{" PCI("5") "\"dev\":\"/dev/vda1\"}]}"
-									  "]");
+	EXPECT_LIST(vmv_qga_fsinfo, FS("vda2", "/net/image", "iso9660", "", ON("5", "vda2")),
+		    FS("vdb", "/net/disk", "ext4", "", ON("6", "vdb")),
+		    FS("vda1", "/", "ext4", SIZES, ON("5", "vda1")));
 	ck_assert_uint_eq(n_looked, 1); /* at "/" only */
 }
 END_TEST
@@ -183,19 +216,18 @@ END_TEST
 START_TEST(a_device_that_sysfs_does_not_know_has_its_sources_name)
 {
 	fixture_put(&fx, "proc/self/mountinfo", "21 1 8:1 / / rw - ext4 /dev/disk/root rw\n");
-	expect(vmv_qga_fsinfo,
-	       "[{\"name\":\"root\",\"mountpoint\":\"/\",\"type\":\"ext4\"," SIZES "\"disk\":[]}]");
+	EXPECT_LIST(vmv_qga_fsinfo, FS("root", "/", "ext4", SIZES, ""));
 }
 END_TEST
+
+#define PRIVILEGED "\"total-bytes-privileged\":4096000,"
 
 START_TEST(sizes_that_contradict_each_other_are_left_out)
 {
 	put_disks();
 	space.f_bfree = 2000;
 	fixture_put(&fx, "proc/self/mountinfo", "21 1 254:0 / / rw - ext4 /dev/vda rw\n");
-	expect(vmv_qga_fsinfo, "[{\"name\":\"vda\",\"mountpoint\":\"/\",\"type\":\"ext4\","
-			       "\"total-bytes-privileged\":4096000,\"disk\":[{" PCI(
-				       "5") "\"dev\":\"/dev/vda\"}]}]");
+	EXPECT_LIST(vmv_qga_fsinfo, FS("vda", "/", "ext4", PRIVILEGED, ON("5", "vda")));
 }
 END_TEST
 
@@ -213,6 +245,14 @@ END_TEST
 
 /* -- disks ------------------------------------------------------------------------------------ */
 
+#define DISK(name, dependencies, rest)                                                             \
+	"{\"name\":\"/dev/" name "\",\"partition\":false,\"dependencies\":[" dependencies "]" rest \
+	"}"
+#define PARTITION(name, disk) \
+	"{\"name\":\"/dev/" name "\",\"partition\":true,\"dependencies\":[\"/dev/" disk "\"]}"
+#define AT(address) ",\"address\":" address
+#define DM0	    DISK("dm-0", "\"/dev/vda2\",\"/dev/vdb\"", ",\"alias\":\"vg-root\"")
+
 START_TEST(disks_come_with_partitions_and_what_they_are_made_of)
 {
 	put_disks();
@@ -223,18 +263,9 @@ START_TEST(disks_come_with_partitions_and_what_they_are_made_of)
 	devices_put(&fx, "virtual/block/loop0", "7:0", 0);
 	devices_put(&fx, "virtual/block/loop1", "7:1", 1);
 	fixture_put(&fx, "sys/devices/virtual/block/loop2", "vanished\n");
-	expect(vmv_qga_disks,
-	       "[{\"name\":\"/dev/dm-0\",\"partition\":false,\"dependencies\":[\"/dev/vda2\","
-	       "\"/dev/vdb\"],\"alias\":\"vg-root\"},"
-	       "{\"name\":\"/dev/loop1\",\"partition\":false,\"dependencies\":[]},"
-	       "{\"name\":\"/dev/vda\",\"partition\":false,\"dependencies\":[],\"address\":{" PCI(
-		       "5") "\"dev\":\"/dev/vda\"}},"
-			    "{\"name\":\"/dev/vda1\",\"partition\":true,\"dependencies\":["
-			    "\"/dev/vda\"]},"
-			    "{\"name\":\"/dev/vda2\",\"partition\":true,\"dependencies\":["
-			    "\"/dev/vda\"]},"
-			    "{\"name\":\"/dev/vdb\",\"partition\":false,\"dependencies\":[],"
-			    "\"address\":{" PCI("6") "\"dev\":\"/dev/vdb\"}}]");
+	EXPECT_LIST(vmv_qga_disks, DM0, DISK("loop1", "", ""), DISK("vda", "", AT(ON("5", "vda"))),
+		    PARTITION("vda1", "vda"), PARTITION("vda2", "vda"),
+		    DISK("vdb", "", AT(ON("6", "vdb"))));
 }
 END_TEST
 
@@ -243,13 +274,9 @@ START_TEST(without_udev_the_group_knows_the_serial_number)
 	devices_put(&fx, VDA, "254:0", 100);
 	fixture_put(&fx, "proc/diskstats", "254 0 vda 1 2 3 4 5 6 7 8 9 10 11\n");
 	fixture_put(&fx, "sys/devices/" VDA "/serial", "S-42\n");
-	expect(vmv_qga_disks,
-	       "[{\"name\":\"/dev/vda\",\"partition\":false,\"dependencies\":[],\"address\":{" PCI(
-		       "5") "\"serial\":\"S-42\",\"dev\":\"/dev/vda\"}}]");
+	EXPECT_LIST(vmv_qga_disks, DISK("vda", "", AT(WITH_SERIAL("5", "S-42", "vda"))));
 	devices_udev(&fx, "254:0", "I:1\n");
-	expect(vmv_qga_disks,
-	       "[{\"name\":\"/dev/vda\",\"partition\":false,\"dependencies\":[],\"address\":{" PCI(
-		       "5") "\"dev\":\"/dev/vda\"}}]");
+	EXPECT_LIST(vmv_qga_disks, DISK("vda", "", AT(ON("5", "vda"))));
 }
 END_TEST
 
@@ -334,6 +361,7 @@ int main(void)
 	tcase_add_test(tc, a_btrfs_lies_on_the_device_that_it_names);
 	tcase_add_test(tc, a_volume_lies_on_all_its_disks);
 	tcase_add_test(tc, devices_that_lie_on_themselves_have_no_disk);
+	tcase_add_test(tc, not_all_ways_down_are_gone);
 	tcase_add_test(tc, what_hangs_has_no_sizes);
 	tcase_add_test(tc, a_device_that_sysfs_does_not_know_has_its_sources_name);
 	tcase_add_test(tc, sizes_that_contradict_each_other_are_left_out);

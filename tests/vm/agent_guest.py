@@ -19,6 +19,7 @@ SOCKET = "vmvitals-execd.socket"
 NATIVE = "org.vmvitals.agent.0"
 COMPATIBLE = "org.infinibay.agent"
 QGA = "org.qemu.guest_agent.0"
+HELD = f"/run/vmvitals/{QGA}.held"  # is there while the agent has that port
 ADDRESS = "192.0.2.15"  # of eth0; without an address the agent would send more often
 
 
@@ -49,6 +50,12 @@ def install_executor(guest, secret, policy):
 def set_address(guest):
     guest.sh(f"ip link set lo up; ip addr add {ADDRESS}/24 dev eth0; ip link set eth0 up; "
              "ip route add default via 192.0.2.1")
+
+
+def holders(guest, name):
+    """The programs that have a port open."""
+    return guest.sh(f"find /proc/[0-9]*/fd -lname \"$(readlink -f /dev/virtio-ports/{name})\" 2>/dev/null | cut -d/ -f3 | "
+                    "while read -r pid; do cat /proc/$pid/comm; done").split()
 
 
 def leave(*_):

@@ -215,7 +215,7 @@ def agent(installed):
 
 @contextlib.contextmanager
 def boot_commanded(destdir, folder, name):
-    with vm.VM(ports=[agent_guest.NATIVE], disks=[make_disk(folder)]) as guest:
+    with vm.VM(ports=[agent_guest.NATIVE, agent_guest.QGA], disks=[make_disk(folder)]) as guest:
         try:
             agent_guest.install(guest, destdir)
             agent_guest.install_executor(guest, SECRET, "level = full")
@@ -226,7 +226,7 @@ def boot_commanded(destdir, folder, name):
 
 @pytest.fixture(scope="session")
 def commanded_guest(destdir, tmp_path_factory):
-    """A guest with one port, a disk that is not mounted (/dev/vdc), the agent and the executor at level full."""
+    """A guest with a port of each language, a disk that is not mounted (/dev/vdc), the agent and the executor at level full."""
     with boot_commanded(destdir, tmp_path_factory.mktemp("commanded"), "commanded") as commanded:
         yield commanded
 

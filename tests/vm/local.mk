@@ -4,7 +4,7 @@ EXTRA_DIST += \
 	tests/vm/agent_guest.py tests/vm/conftest.py tests/vm/native.py \
 	tests/vm/test_boot.py tests/vm/test_commands.py tests/vm/test_executor.py \
 	tests/vm/test_facts.py tests/vm/test_freeze.py tests/vm/test_install.py \
-	tests/vm/test_libvirt.py tests/vm/test_qga.py \
+	tests/vm/test_libvirt.py tests/vm/test_qga.py tests/vm/test_qga_control.py \
 	tests/vm/test_ports.py tests/vm/test_service.py tests/vm/test_sessions.py \
 	tests/vm/test_stuck.py tests/vm/test_values.py \
 	tests/vm/lab/README.md tests/vm/lab/build-image tests/vm/lab/libvirt.py tests/vm/lab/vm.py \

@@ -11,7 +11,7 @@ import vm
 from native import DEADLINE
 
 QGA = agent_guest.QGA
-HELD = f"/run/vmvitals/{QGA}.held"
+HELD = agent_guest.HELD
 # What Proxmox VE looks for: the byte, one line ending in a bracket, and at once another.
 PAIR = re.compile(rb"^.*\xff([^\n]+}\r?\n[^\n]+})\r?\n", re.S)
 CLIENTS = 1000
@@ -66,12 +66,6 @@ class Client:
 
     def __exit__(self, *_):
         self.close()
-
-
-def holder(guest):
-    """Who has the port open."""
-    return guest.sh(f"p=$(readlink -f /dev/virtio-ports/{QGA}); for f in /proc/[0-9]*/fd/*; do "
-                    "[ \"$(readlink $f)\" != \"$p\" ] || { d=${f%/fd/*}; cat $d/comm; }; done").split()
 
 
 def wait_held(agent):
@@ -179,7 +173,7 @@ def test_killed_agent_comes_back_without_a_word(agent):
         wait_held(agent)
         client.sync(7)
         assert client.ask("guest-ping") == {}
-    assert agent.pid() != pid and holder(guest) == ["vmvitalsd"]
+    assert agent.pid() != pid and agent_guest.holders(guest, QGA) == ["vmvitalsd"]
 
 
 def test_port_belongs_to_the_agents_group(agent):

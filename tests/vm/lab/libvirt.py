@@ -126,7 +126,7 @@ class Domain(vm.Guest):
     def try_virsh(self, *args, timeout=60):
         """One virsh command: its CompletedProcess."""
         uri = f"qemu+unix:///system?socket={self.directory}/libvirt-sock"
-        return subprocess.run(["virsh", "-q", "-c", uri, *map(str, args)], stdin=subprocess.DEVNULL, check=False,
+        return subprocess.run(["virsh", "-c", uri, *map(str, args)], stdin=subprocess.DEVNULL, check=False,
                               capture_output=True, text=True, timeout=timeout, env={**os.environ, "LC_ALL": "C"})
 
     def virsh(self, command, *args, timeout=60):
@@ -136,14 +136,17 @@ class Domain(vm.Guest):
             raise vm.LabError(f"virsh {command} {args}: {done.stdout}{done.stderr}")
         return done.stdout.strip()
 
-    def ask(self, execute, **arguments):
-        """A command of the agent: its whole answer, an error's, too."""
+    def try_ask(self, execute, **arguments):
+        """A command of the agent: virsh's CompletedProcess, whose errors hold the agent's description."""
         request = {"execute": execute, **({"arguments": arguments} if arguments else {})}
-        return json.loads(self.virsh("qemu-agent-command", json.dumps(request), "--timeout", 20))
+        return self.try_virsh("qemu-agent-command", self.name, json.dumps(request), "--timeout", 20)
 
-    def value(self, execute, **arguments):
-        """What the agent returns."""
-        return self.ask(execute, **arguments)["return"]
+    def ask(self, execute, **arguments):
+        """A command of the agent: what it returns."""
+        done = self.try_ask(execute, **arguments)
+        if done.returncode:
+            raise vm.LabError(f"{execute}: {done.stdout}{done.stderr}")
+        return json.loads(done.stdout)["return"]
 
     def is_connected(self):
         """Whether libvirt sees the agent's end of the channel open."""
