@@ -502,6 +502,26 @@ def test_who_leaves_takes_his_answer_with_him(operated, tmp_path):
     client.close()
 
 
+def test_who_leaves_while_he_is_not_read_makes_room_for_the_next(operated):
+    """As many as may wait stand behind what takes long."""
+    agent, fake = operated
+    client = client_of(agent)
+    client.send(to_line("guest-fstrim", id="old") + PING * 1000)
+    wait_for(fake.told, "it has begun")
+    client.close()
+    wait_for(lambda: served(agent), "the next is served")
+
+
+def served(agent):
+    client = client_of(agent)
+    try:
+        return client.settle() == []
+    except (HungUp, BrokenPipeError):  # turned away
+        return False
+    finally:
+        client.close()
+
+
 # -- the end -----------------------------------------------------------------------------------------
 
 def test_what_was_asked_before_the_end_is_answered(agent, client):
