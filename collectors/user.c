@@ -300,6 +300,15 @@ static int take_utmp(struct user_state *st, const struct vmv_root *root, struct 
 	return r < 0 ? vmv_fail(err, VMV_E_IO, -r, "cannot read /run/utmp: %s", strerror(-r)) : 0;
 }
 
+int vmv_utmp_read(const struct vmv_root *root, struct vmv_sessions *ret, struct vmv_err *err)
+{
+	struct user_state st = { NULL, 0 };
+	int r = take_utmp(&st, root, ret, err);
+
+	free(st.text);
+	return r;
+}
+
 static int user_read(void *state, const struct vmv_root *root, struct vmv_sink *sink,
 		     struct vmv_err *err)
 {

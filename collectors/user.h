@@ -47,4 +47,8 @@ int vmv_users_parse(const char *text, struct vmv_sessions *ret, struct vmv_err *
 int vmv_utmp_parse(const void *bytes, size_t len, bool (*is_alive)(void *arg, uint64_t pid),
 		   void *arg, struct vmv_sessions *ret);
 
+/* The same from /run/utmp: for who knows that there is no login manager. Returns 0, -ENOENT (no
+ * such file), or negative errno, each with err set, and then ret is untouched. */
+int vmv_utmp_read(const struct vmv_root *root, struct vmv_sessions *ret, struct vmv_err *err);
+
 #endif

@@ -200,22 +200,48 @@ static void send_users(struct vmv_request *req, const struct vmv_user_sample *al
 	vmv_qga_send(req, &w);
 }
 
-static int send_sessions(struct vmv_request *req, const char *text, struct vmv_err *err)
+/* Takes what is in sessions. */
+static int send_sessions(struct vmv_request *req, struct vmv_sessions *sessions,
+			 struct vmv_err *err)
 {
-	vmv_autofree struct vmv_user_sample *all = NULL;
+	vmv_autofree struct vmv_user_sample *all = calloc(sessions->n + 1, sizeof(*all));
+
+	for (size_t i = 0; all && i < sessions->n; i++)
+		all[i] = sessions->list[i].sample;
+	free(sessions->list);
+	if (!all)
+		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
+	send_users(req, all, sessions->n);
+	return 0;
+}
+
+static int send_parsed(struct vmv_request *req, const char *text, struct vmv_err *err)
+{
 	struct vmv_sessions sessions;
 	int r = vmv_users_parse(text, &sessions, err);
 
+	return r < 0 ? r : send_sessions(req, &sessions, err);
+}
+
+static void utmp_ready(void *arg, const struct vmv_view *view)
+{
+	struct vmv_request *req = arg;
+	const struct vmv_root *root = vmv_qga_root(req, view);
+	struct vmv_sessions sessions;
+	struct vmv_err err;
+	int r;
+
+	if (!root)
+		return;
+	r = vmv_utmp_read(root, &sessions, &err);
+	if (r == -ENOENT) {
+		send_users(req, NULL, 0);
+		return;
+	}
+	if (r == 0)
+		r = send_sessions(req, &sessions, &err);
 	if (r < 0)
-		return r;
-	all = calloc(sessions.n + 1, sizeof(*all));
-	for (size_t i = 0; all && i < sessions.n; i++)
-		all[i] = sessions.list[i].sample;
-	free(sessions.list);
-	if (!all)
-		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
-	send_users(req, all, sessions.n);
-	return 0;
+		vmv_request_fail(req, &err);
 }
 
 static void users_answered(void *arg, int result, const char *text, uint64_t age_ms)
@@ -224,8 +250,12 @@ static void users_answered(void *arg, int result, const char *text, uint64_t age
 	struct vmv_err err;
 
 	(void)age_ms;
+	if (result == -ENOENT) { /* there is none, after all */
+		vmv_qga_with_root(req, utmp_ready);
+		return;
+	}
 	if (result >= 0)
-		result = send_sessions(req, text, &err);
+		result = send_parsed(req, text, &err);
 	else
 		(void)vmv_fail(&err, VMV_E_IO, -result, "the login manager does not answer: %s",
 			       strerror(-result));

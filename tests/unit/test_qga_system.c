@@ -426,6 +426,25 @@ START_TEST(a_login_manager_that_stays_silent_is_an_error)
 }
 END_TEST
 
+/* One that had to be started, and could not. */
+START_TEST(where_there_is_no_login_manager_after_all_it_is_utmp)
+{
+	const struct utmpx u = login("ana", "pts/0", 1700000300, 0);
+
+	fixture_mkdir(&fx, "proc/1");
+	fixture_put_bytes(&fx, "run/utmp", &u, sizeof(u));
+	put_slow_manager();
+	begin("guest-get-users");
+	ck_assert_uint_eq(answered.n, 0);
+	asker.result = -ENOENT;
+	ck_assert_uint_eq(fake_give(&asker, "users", -ENOENT, NULL, 0), 1);
+	finish();
+	ck_assert_msg(!answered.is_failure, "%s", answered.err.msg);
+	ck_assert_str_eq(answered.data, "[{\"user\":\"ana\",\"login-time\":1700000300.0}]");
+	ck_assert_uint_eq(asker.n_fetched, 1);
+}
+END_TEST
+
 /* -- CPUs -------------------------------------------------------------------------------------- */
 
 START_TEST(ticks_are_told_in_milliseconds)
@@ -642,6 +661,7 @@ int main(void)
 	tcase_add_test(tc, logins_that_cannot_be_read_are_no_empty_list);
 	tcase_add_test(tc, a_login_manager_that_is_slow_is_waited_for_once);
 	tcase_add_test(tc, a_login_manager_that_stays_silent_is_an_error);
+	tcase_add_test(tc, where_there_is_no_login_manager_after_all_it_is_utmp);
 	tcase_add_test(tc, ticks_are_told_in_milliseconds);
 	tcase_add_test(tc, a_cpu_whose_times_are_unknown_is_left_out);
 	tcase_add_test(tc, vcpus_always_tell_whether_they_can_be_offline);

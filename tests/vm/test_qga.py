@@ -125,8 +125,8 @@ def test_client_that_does_not_read_costs_nothing_and_the_next_gets_its_own(agent
             assert other.ask("Ping")["success"] is True
     figures["qga_stalled_5_s"] = cost
     assert cost["cpu_ms"] <= 100 and cost["voluntary"] <= 10
-    agent.wait_left(QGA)
     with Client(agent) as client:
+        client.sync(2)
         assert client.ask("guest-ping") == {}
         assert client.end.buffer == b""
     assert agent.pid() == pid

@@ -101,6 +101,7 @@ def test_bad_settings_at_start_are_not_retried_for_ever(agent):
 @pytest.mark.parametrize("connected", [True, False], ids=["host connected", "host away"])
 def test_idle_agent_sleeps(agent, figures, connected):
     agent.wait_left()
+    agent.guest.sh(f"test -e {agent_guest.HELD}")  # with a port of qemu-ga that nobody has come to
     if connected:
         with agent.host() as host:
             host.greet()

@@ -66,7 +66,7 @@ DOMAIN_XML = """
     <initrd>{cache}/initrd.cpio</initrd>
     <cmdline>{cmdline}</cmdline>
   </os>
-  <features><acpi/><apic/></features>
+  <features><acpi/><apic/><tcg><tb-cache unit='MiB'>256</tb-cache></tcg></features>
   <cpu mode='custom' match='exact' check='none'>
     <model fallback='allow'>Nehalem</model>
     <feature policy='require' name='rdrand'/>
