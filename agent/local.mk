@@ -10,7 +10,8 @@ agent_libagent_a_SOURCES = \
 	agent/keeper.c agent/keeper.h \
 	agent/options.c agent/options.h \
 	agent/poll.c agent/poll.h \
-	agent/qga.c agent/qga.h \
+	agent/qga.c agent/qga.h agent/qga_impl.h \
+	agent/qga_requests.c \
 	agent/self.c agent/self.h \
 	agent/session.c agent/session.h agent/session_impl.h \
 	agent/session_base.c \
