@@ -193,7 +193,6 @@ static struct work *work_new(const struct kind *kind, const struct vmv_numbers *
 
 static void begin(struct vmv_request *req, const struct vmv_view *view, const struct kind *kind)
 {
-	static const struct vmv_err no_memory = { VMV_E_IO, 0, "out of memory" };
 	const struct vmv_root *root = vmv_qga_root(req, view);
 	struct vmv_numbers numbers;
 	struct vmv_err err;
@@ -209,7 +208,7 @@ static void begin(struct vmv_request *req, const struct vmv_view *view, const st
 	if (req->scratch)
 		go_on(req, view);
 	else
-		vmv_request_fail(req, &no_memory);
+		vmv_qga_no_memory(req);
 }
 
 static void vcpus_ready(void *arg, const struct vmv_view *view)

@@ -9,7 +9,7 @@
 #include "commands/qga.h"
 #include "commands/qga_disk.h"
 #include "commands/qga_families.h"
-#include "commands/request.h"
+#include "commands/qga_reading.h"
 #include "proto/json_write.h"
 #include "reports/facts.h"
 
@@ -110,12 +110,6 @@ static struct sizes find_sizes(const struct answer *a, const struct vmv_blockfs 
 			bytes(space.avail, space.unit));
 }
 
-static void write_known(struct vmv_jw *w, const char *name, uint64_t v)
-{
-	if (v != VMV_UNSET)
-		vmv_jw_u64(w, name, v);
-}
-
 /* -- the list --------------------------------------------------------------------------------- */
 
 static const char *last_component(const char *source)
@@ -134,16 +128,16 @@ static int write_fs(void *arg, const struct vmv_blockfs *fs)
 	struct vmv_blockdev dev;
 	bool has_dev = vmv_blockdev_by_number(a->root, fs->major, fs->minor, &dev) == 0;
 
-	if (vmv_jw_remaining(w) < VMV_JW_TAIL)
+	if (vmv_qga_is_full(w))
 		return -EFBIG;
 	w->needs_comma = false;
 	vmv_jw_open(w, NULL);
 	vmv_jw_str(w, "name", has_dev ? dev.name : last_component(fs->mount->source));
 	vmv_jw_str(w, "mountpoint", fs->mount->target);
 	vmv_jw_str(w, "type", fs->mount->type);
-	write_known(w, "used-bytes", sizes.used);
-	write_known(w, "total-bytes", sizes.total);
-	write_known(w, "total-bytes-privileged", sizes.privileged);
+	vmv_qga_known(w, "used-bytes", sizes.used);
+	vmv_qga_known(w, "total-bytes", sizes.total);
+	vmv_qga_known(w, "total-bytes-privileged", sizes.privileged);
 	vmv_jw_array(w, "disk");
 	if (has_dev)
 		(void)write_below(&below, &dev);
@@ -169,8 +163,7 @@ static void answer_with(struct vmv_request *req, struct answer *a)
 	struct vmv_jw w;
 	int r;
 
-	vmv_jw_init(&a->parts, VMV_RESPONSE_MAX - VMV_JW_TAIL);
-	vmv_jw_init(&w, VMV_RESPONSE_MAX);
+	vmv_jw_init(&a->parts, VMV_QGA_REPLY_MAX - VMV_JW_TAIL);
 	r = vmv_blockfs_read(a->root, write_fs, a, &err);
 	if (r == 0 || r == -EFBIG)
 		r = vmv_jw_finish(&a->parts);
@@ -179,36 +172,34 @@ static void answer_with(struct vmv_request *req, struct answer *a)
 			(void)vmv_fail(&err, VMV_E_IO, -r, "cannot write: %s", strerror(-r));
 		vmv_request_fail(req, &err);
 	} else {
+		vmv_qga_begin(&w);
 		write_all(&w, a);
-		vmv_request_done(req, NULL, &w);
+		vmv_qga_send(req, &w);
 	}
-	vmv_jw_free(&w);
 	vmv_jw_free(&a->parts);
 }
 
 static void fsinfo_ready(void *arg, const struct vmv_view *view)
 {
-	static const struct vmv_err err = { VMV_E_IO, 0, "the reading was abandoned" };
 	struct vmv_request *req = arg;
-	struct answer *a = view ? calloc(1, sizeof(*a)) : NULL;
+	const struct vmv_root *root = vmv_qga_root(req, view);
+	struct answer *a;
 
+	if (!root)
+		return;
+	a = calloc(1, sizeof(*a));
 	if (!a) {
-		vmv_request_fail(req, &err);
+		vmv_qga_no_memory(req);
 		return;
 	}
 	a->facts = view->facts;
-	a->root = vmv_facts_root(view->facts);
+	a->root = root;
 	answer_with(req, a);
 	free(a);
 }
 
 void vmv_qga_fsinfo(struct vmv_request *req)
 {
-	static const struct vmv_err no_memory = { VMV_E_IO, 0, "out of memory" };
-	const struct vmv_ask ask = { .groups = vmv_group(&vmv_collector_filesystem) |
-					       vmv_group(&vmv_collector_disk),
-				     .max_age_ms = VMV_REUSE_MS };
-
-	if (req->services->fetch(req->agent, &ask, fsinfo_ready, req) < 0)
-		vmv_request_fail(req, &no_memory);
+	vmv_qga_read(req, vmv_group(&vmv_collector_filesystem) | vmv_group(&vmv_collector_disk),
+		     fsinfo_ready);
 }

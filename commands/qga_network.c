@@ -7,7 +7,7 @@
 #include "collectors/route.h"
 #include "commands/qga.h"
 #include "commands/qga_families.h"
-#include "commands/request.h"
+#include "commands/qga_reading.h"
 #include "proto/json_write.h"
 #include "reports/facts.h"
 
@@ -16,17 +16,20 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct vmv_err no_memory = { VMV_E_IO, 0, "out of memory" };
-static const struct vmv_err abandoned = { VMV_E_IO, 0, "the reading was abandoned" };
-
 /* -- interfaces ------------------------------------------------------------------------------- */
 
+/* Both lists are mostly in the same order: it is behind the one that was found last. */
 static const struct vmv_network_sample *row_of(const struct vmv_network_sample *rows, size_t n,
-					       const char *name)
+					       size_t *at, const char *name)
 {
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(rows[i].name, name) == 0)
-			return &rows[i];
+	for (size_t i = 0; i < n; i++) {
+		size_t k = (*at + i) % n;
+
+		if (strcmp(rows[k].name, name) != 0)
+			continue;
+		*at = k + 1;
+		return &rows[k];
+	}
 	return NULL;
 }
 
@@ -81,9 +84,12 @@ static void write_statistics(struct vmv_jw *w, const struct vmv_network_sample *
 static void write_links(struct vmv_jw *w, const struct vmv_links *links,
 			const struct vmv_network_sample *rows, size_t n)
 {
+	size_t at = 0;
+
 	for (size_t i = 0; i < links->n; i++) {
 		const struct vmv_link *l = &links->v[i];
-		const struct vmv_network_sample *s = row_of(rows, n, l->name);
+		const struct vmv_network_sample *s =
+			l->is_label ? NULL : row_of(rows, n, &at, l->name);
 
 		vmv_jw_open(w, NULL);
 		vmv_jw_str(w, "name", l->name);
@@ -114,32 +120,26 @@ static void interfaces_ready(void *arg, const struct vmv_view *view)
 	VMV_CLEANUP(vmv_links_free) struct vmv_links links = { 0 };
 	const struct vmv_network_sample *rows;
 	struct vmv_request *req = arg;
+	const struct vmv_root *root = vmv_qga_root(req, view);
+	bool has_links = root && vmv_links_read(root, &links) == 0;
 	struct vmv_jw w;
 	size_t n;
 
-	if (!view) {
-		vmv_request_fail(req, &abandoned);
+	if (!root || (!has_links && !vmv_qga_has(req, view, &vmv_collector_network)))
 		return;
-	}
 	rows = vmv_facts_rows(view->facts, &vmv_collector_network, &n);
-	vmv_jw_init(&w, VMV_RESPONSE_MAX);
+	vmv_qga_begin(&w);
 	vmv_jw_array(&w, NULL);
-	if (vmv_links_read(vmv_facts_root(view->facts), &links) == 0)
+	if (has_links)
 		write_links(&w, &links, rows, n);
 	else
 		write_rows(&w, rows, n);
-	vmv_jw_end(&w);
-	vmv_request_done(req, NULL, &w);
-	vmv_jw_free(&w);
+	vmv_qga_send_list(req, &w, 0, NULL);
 }
 
 void vmv_qga_interfaces(struct vmv_request *req)
 {
-	const struct vmv_ask ask = { .groups = vmv_group(&vmv_collector_network),
-				     .max_age_ms = VMV_REUSE_MS };
-
-	if (req->services->fetch(req->agent, &ask, interfaces_ready, req) < 0)
-		vmv_request_fail(req, &no_memory);
+	vmv_qga_read(req, vmv_group(&vmv_collector_network), interfaces_ready);
 }
 
 /* -- routes ----------------------------------------------------------------------------------- */
@@ -151,12 +151,6 @@ static void write_address(struct vmv_jw *w, const char *name, const struct vmv_r
 
 	(void)inet_ntop(rt->is_ipv6 ? AF_INET6 : AF_INET, address, text, sizeof(text));
 	vmv_jw_str(w, name, text);
-}
-
-static void write_known(struct vmv_jw *w, const char *name, uint64_t v)
-{
-	if (v != VMV_UNSET)
-		vmv_jw_u64(w, name, v);
 }
 
 /* The protocol wants text. */
@@ -179,9 +173,9 @@ static void write_ipv4(struct vmv_jw *w, const struct vmv_route *rt)
 	}
 	write_address(w, "gateway", rt, rt->gateway);
 	write_address(w, "mask", rt, mask);
-	write_known(w, "irtt", rt->irtt);
-	write_known(w, "mtu", rt->mtu);
-	write_known(w, "window", rt->window);
+	vmv_qga_known(w, "irtt", rt->irtt);
+	vmv_qga_known(w, "mtu", rt->mtu);
+	vmv_qga_known(w, "window", rt->window);
 }
 
 static void write_ipv6(struct vmv_jw *w, const struct vmv_route *rt)
@@ -197,15 +191,15 @@ static int write_route(void *arg, const struct vmv_route *rt)
 {
 	struct vmv_jw *w = arg;
 
-	if (vmv_jw_remaining(w) < VMV_JW_TAIL)
+	if (vmv_qga_is_full(w))
 		return -EFBIG;
 	vmv_jw_open(w, NULL);
 	vmv_jw_str(w, "iface", rt->device);
 	write_address(w, "destination", rt, rt->destination);
 	vmv_jw_u64(w, "metric", rt->metric);
 	vmv_jw_u64(w, "flags", rt->flags);
-	write_known(w, "refcnt", rt->refcnt);
-	write_known(w, "use", rt->use);
+	vmv_qga_known(w, "refcnt", rt->refcnt);
+	vmv_qga_known(w, "use", rt->use);
 	if (rt->is_ipv6)
 		write_ipv6(w, rt);
 	else
@@ -218,27 +212,19 @@ static int write_route(void *arg, const struct vmv_route *rt)
 static void route_ready(void *arg, const struct vmv_view *view)
 {
 	struct vmv_request *req = arg;
-	struct vmv_err err = abandoned;
+	const struct vmv_root *root = vmv_qga_root(req, view);
+	struct vmv_err err;
 	struct vmv_jw w;
-	int r = -ECANCELED;
 
-	vmv_jw_init(&w, VMV_RESPONSE_MAX);
+	if (!root)
+		return;
+	vmv_qga_begin(&w);
 	vmv_jw_array(&w, NULL);
-	if (view)
-		r = vmv_routes_read(vmv_facts_root(view->facts), write_route, &w, &err);
-	vmv_jw_end(&w);
-	if (r < 0 && r != -EFBIG)
-		vmv_request_fail(req, &err);
-	else
-		vmv_request_done(req, NULL, &w);
-	vmv_jw_free(&w);
+	vmv_qga_send_list(req, &w, vmv_routes_read(root, write_route, &w, &err), &err);
 }
 
 /* All lines, so not those of the group, which leaves out what is of no interest to people. */
 void vmv_qga_route(struct vmv_request *req)
 {
-	const struct vmv_ask ask = { .groups = 0, .max_age_ms = UINT32_MAX };
-
-	if (req->services->fetch(req->agent, &ask, route_ready, req) < 0)
-		vmv_request_fail(req, &no_memory);
+	vmv_qga_with_root(req, route_ready);
 }

@@ -7,15 +7,23 @@
 
 #include <errno.h>
 
-static const struct vmv_err no_memory = { VMV_E_IO, 0, "out of memory" };
 static const struct vmv_err abandoned = { VMV_E_IO, 0, "the reading was abandoned" };
+
+void vmv_qga_no_memory(struct vmv_request *req)
+{
+	static const struct vmv_err err = { VMV_E_IO, ENOMEM, "out of memory" };
+
+	vmv_request_fail(req, &err);
+}
 
 static void fetch(struct vmv_request *req, const struct vmv_ask *ask, vmv_view_cb *cb)
 {
 	int r = req->services->fetch(req->agent, ask, cb, req);
 
-	if (r < 0)
-		vmv_request_fail(req, r == -ENOMEM ? &no_memory : &abandoned);
+	if (r == -ENOMEM)
+		vmv_qga_no_memory(req);
+	else if (r < 0)
+		vmv_request_fail(req, &abandoned);
 }
 
 void vmv_qga_read(struct vmv_request *req, vmv_groups groups, vmv_view_cb *cb)
@@ -89,4 +97,26 @@ void vmv_qga_send(struct vmv_request *req, struct vmv_jw *w)
 {
 	vmv_request_done(req, NULL, w);
 	vmv_jw_free(w);
+}
+
+bool vmv_qga_is_full(const struct vmv_jw *w)
+{
+	return vmv_jw_remaining(w) < VMV_JW_TAIL;
+}
+
+void vmv_qga_send_list(struct vmv_request *req, struct vmv_jw *w, int r, const struct vmv_err *err)
+{
+	if (r == 0 || r == -EFBIG) {
+		vmv_jw_end(w);
+		vmv_qga_send(req, w);
+		return;
+	}
+	vmv_jw_free(w);
+	vmv_request_fail(req, err);
+}
+
+void vmv_qga_known(struct vmv_jw *w, const char *name, uint64_t v)
+{
+	if (v != VMV_UNSET)
+		vmv_jw_u64(w, name, v);
 }

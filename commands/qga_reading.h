@@ -5,7 +5,9 @@
 #include "commands/request.h"
 
 #include <stddef.h>
+#include <stdint.h>
 
+struct vmv_err;
 struct vmv_jw;
 struct vmv_root;
 
@@ -32,8 +34,21 @@ const void *vmv_qga_row(struct vmv_request *req, const struct vmv_view *view,
 /* Where files are to be read; NULL: req has failed. */
 const struct vmv_root *vmv_qga_root(struct vmv_request *req, const struct vmv_view *view);
 
+/* Fails for want of memory. */
+void vmv_qga_no_memory(struct vmv_request *req);
+
 /* Begins the value of "return"; sends it, and frees w. */
 void vmv_qga_begin(struct vmv_jw *w);
 void vmv_qga_send(struct vmv_request *req, struct vmv_jw *w);
+
+/* Whether a list has no room for a further element. Who makes it then stops with -EFBIG. */
+bool vmv_qga_is_full(const struct vmv_jw *w);
+
+/* Ends the list that is the value of "return", and sends it; r is what the listing came to. -EFBIG
+ * is no failure: what does not fit is left out. With another negative errno req fails with err. */
+void vmv_qga_send_list(struct vmv_request *req, struct vmv_jw *w, int r, const struct vmv_err *err);
+
+/* A member that is left out when it is VMV_UNSET. */
+void vmv_qga_known(struct vmv_jw *w, const char *name, uint64_t v);
 
 #endif

@@ -7,7 +7,7 @@
 #include "commands/qga.h"
 #include "commands/qga_disk.h"
 #include "commands/qga_families.h"
-#include "commands/request.h"
+#include "commands/qga_reading.h"
 #include "proto/json_write.h"
 #include "reports/facts.h"
 
@@ -15,9 +15,6 @@
 #include <string.h>
 
 #define NODE_SIZE 256
-
-static const struct vmv_err no_memory = { VMV_E_IO, 0, "out of memory" };
-static const struct vmv_err abandoned = { VMV_E_IO, 0, "the reading was abandoned" };
 
 /* -- addresses -------------------------------------------------------------------------------- */
 
@@ -86,7 +83,7 @@ static int write_partition(void *arg, const struct vmv_blockdev *dev)
 	const struct disks *d = arg;
 	char node[NODE_SIZE];
 
-	if (vmv_jw_remaining(d->w) < VMV_JW_TAIL)
+	if (vmv_qga_is_full(d->w))
 		return -EFBIG;
 	vmv_blockdev_node(d->root, dev, node, sizeof(node));
 	vmv_jw_open(d->w, NULL);
@@ -108,7 +105,7 @@ static int write_disk(void *arg, const struct vmv_blockdev *dev)
 
 	if (size == 0 || size == VMV_UNSET)
 		return 0;
-	if (vmv_jw_remaining(d->w) < VMV_JW_TAIL)
+	if (vmv_qga_is_full(d->w))
 		return -EFBIG;
 	vmv_blockdev_node(d->root, dev, node, sizeof(node));
 	vmv_blockdev_alias(d->root, dev, alias, sizeof(alias));
@@ -131,36 +128,25 @@ static int write_disk(void *arg, const struct vmv_blockdev *dev)
 static void disks_ready(void *arg, const struct vmv_view *view)
 {
 	struct vmv_request *req = arg;
-	struct disks d = { 0 };
-	struct vmv_err err;
 	struct vmv_jw w;
+	struct disks d = { .w = &w, .root = vmv_qga_root(req, view) };
+	struct vmv_err err;
 	int r;
 
-	if (!view) {
-		vmv_request_fail(req, &abandoned);
+	if (!d.root)
 		return;
-	}
-	vmv_jw_init(&w, VMV_RESPONSE_MAX);
-	d = (struct disks){ &w, view->facts, vmv_facts_root(view->facts), NULL };
+	d.facts = view->facts;
+	vmv_qga_begin(&w);
 	vmv_jw_array(&w, NULL);
 	r = vmv_blockdev_disks(d.root, write_disk, &d);
-	vmv_jw_end(&w);
-	if (r < 0 && r != -EFBIG && r != -ENOENT) {
+	if (r < 0)
 		(void)vmv_fail(&err, VMV_E_IO, -r, "cannot read /sys/block: %s", strerror(-r));
-		vmv_request_fail(req, &err);
-	} else {
-		vmv_request_done(req, NULL, &w);
-	}
-	vmv_jw_free(&w);
+	vmv_qga_send_list(req, &w, r == -ENOENT ? 0 : r, &err);
 }
 
 void vmv_qga_disks(struct vmv_request *req)
 {
-	const struct vmv_ask ask = { .groups = vmv_group(&vmv_collector_disk),
-				     .max_age_ms = VMV_REUSE_MS };
-
-	if (req->services->fetch(req->agent, &ask, disks_ready, req) < 0)
-		vmv_request_fail(req, &no_memory);
+	vmv_qga_read(req, vmv_group(&vmv_collector_disk), disks_ready);
 }
 
 /* -- counters --------------------------------------------------------------------------------- */
@@ -199,7 +185,7 @@ static int write_stats(void *arg, const char *name, const struct vmv_disk_sample
 	struct vmv_jw *w = arg;
 	uint64_t v;
 
-	if (vmv_jw_remaining(w) < VMV_JW_TAIL)
+	if (vmv_qga_is_full(w))
 		return -EFBIG;
 	vmv_jw_open(w, NULL);
 	vmv_jw_str(w, "name", name);
@@ -208,8 +194,7 @@ static int write_stats(void *arg, const char *name, const struct vmv_disk_sample
 	vmv_jw_open(w, "stats");
 	for (size_t i = 0; i < VMV_COUNTOF(stats); i++) {
 		memcpy(&v, (const char *)s + stats[i].offset, sizeof(v));
-		if (v != VMV_UNSET)
-			vmv_jw_u64(w, stats[i].name, v);
+		vmv_qga_known(w, stats[i].name, v);
 	}
 	vmv_jw_close(w);
 	vmv_jw_close(w);
@@ -219,27 +204,19 @@ static int write_stats(void *arg, const char *name, const struct vmv_disk_sample
 static void diskstats_ready(void *arg, const struct vmv_view *view)
 {
 	struct vmv_request *req = arg;
-	struct vmv_err err = abandoned;
+	const struct vmv_root *root = vmv_qga_root(req, view);
+	struct vmv_err err;
 	struct vmv_jw w;
-	int r = -ECANCELED;
 
-	vmv_jw_init(&w, VMV_RESPONSE_MAX);
+	if (!root)
+		return;
+	vmv_qga_begin(&w);
 	vmv_jw_array(&w, NULL);
-	if (view)
-		r = vmv_diskstats_read(vmv_facts_root(view->facts), write_stats, &w, &err);
-	vmv_jw_end(&w);
-	if (r < 0 && r != -EFBIG)
-		vmv_request_fail(req, &err);
-	else
-		vmv_request_done(req, NULL, &w);
-	vmv_jw_free(&w);
+	vmv_qga_send_list(req, &w, vmv_diskstats_read(root, write_stats, &w, &err), &err);
 }
 
 /* All lines, so not those of the group, which leaves out loop and ram devices. */
 void vmv_qga_diskstats(struct vmv_request *req)
 {
-	const struct vmv_ask ask = { .groups = 0, .max_age_ms = UINT32_MAX };
-
-	if (req->services->fetch(req->agent, &ask, diskstats_ready, req) < 0)
-		vmv_request_fail(req, &no_memory);
+	vmv_qga_with_root(req, diskstats_ready);
 }

@@ -241,6 +241,17 @@ static void put_bytes(struct vmv_text *out, struct json_object *obj, const char 
 	vmv_text_add(out, vmv_size_text(size, number_of(obj, name)));
 }
 
+/* Older agents do not say which language it is: they have one. */
+static void put_dialect(struct vmv_text *out, struct json_object *c)
+{
+	const char *dialect = vmv_json_str(c, "dialect");
+
+	if (!dialect || strcmp(dialect, "native") == 0)
+		return;
+	vmv_text_add(out, ", dialect ");
+	put_member(out, c, "dialect");
+}
+
 static void put_channel(struct vmv_text *out, struct json_object *c)
 {
 	put_column(out, or_dash(vmv_json_str(c, "name")), ID_COLUMNS);
@@ -257,6 +268,7 @@ static void put_channel(struct vmv_text *out, struct json_object *c)
 	put_member(out, c, "refused");
 	vmv_text_add(out, ", malformed ");
 	put_member(out, c, "malformed");
+	put_dialect(out, c);
 	vmv_text_add(out, "\n");
 }
 

@@ -77,6 +77,7 @@ static int freeze_points(struct vmv_freezing *f, bool *ret_begun, struct vmv_err
 		.points = f->points,
 		.dir = f->dir,
 		.lock = f->lock,
+		.listener = f->listener,
 		.timeout_ms = f->timeout_ms,
 		.give_up_ms = vmv_tool_soft_deadline(a->deadline_ms),
 		.executor = executor > 0 ? executor : getppid(),
@@ -97,8 +98,12 @@ static int freeze(struct vmv_freezing *f, struct vmv_err *err)
 		r = check_points(f->points, err);
 	if (r == 0)
 		r = freeze_points(f, &is_guards, err);
-	if (r < 0 && !is_guards)
+	if (is_guards) {
+		vmv_closep(&f->listener);
+		f->listener = -1;
+	} else {
 		vmv_hooks_thaw(&f->hooks);
+	}
 	return r;
 }
 
@@ -115,6 +120,8 @@ static int prepare(struct vmv_freezing *f, struct vmv_err *err)
 		return f->lock;
 	r = check_record(a->settings->run_dir, err);
 	if (r == 0)
+		r = f->listener = vmv_guard_listen(f->dir, err);
+	if (r >= 0)
 		r = vmv_points_open(a->settings, f->names, f->is_lenient, &f->points, err);
 	if (r == 0)
 		r = vmv_hooks_find(a->settings, &f->hooks, err);
@@ -125,7 +132,7 @@ int vmv_freeze(struct vmv_freezing *f, struct vmv_err *err)
 {
 	int r;
 
-	f->dir = f->lock = -1;
+	f->dir = f->lock = f->listener = -1;
 	r = prepare(f, err);
 	return r < 0 ? r : freeze(f, err);
 }
@@ -135,6 +142,9 @@ void vmv_freezing_clear(struct vmv_freezing *f)
 	vmv_hooks_clear(&f->hooks);
 	vmv_points_free(f->points);
 	free(f->report);
+	if (f->listener >= 0) /* there is no guard: who has asked it to thaw hears that now */
+		(void)unlinkat(f->dir, VMV_FREEZE_SOCKET, 0);
+	vmv_closep(&f->listener);
 	vmv_closep(&f->dir);
 	vmv_closep(&f->lock);
 }
@@ -183,11 +193,9 @@ static int thaw(const struct vmv_action *a, int dir, uint64_t *count, uint64_t *
 	struct vmv_freeze_record record;
 	int r = vmv_freeze_read(a->settings->run_dir, &record);
 
-	if (r == -ENOENT)
-		return 0;
-	if (r < 0)
+	if (r < 0 && r != -ENOENT)
 		*ms = VMV_UNSET;
-	else
+	else /* without a record, too: hooks may run, and a guard be about to come */
 		r = vmv_guard_thaw(dir, vmv_tool_soft_deadline(a->deadline_ms), count, ms, err);
 	if (r == -ENOENT) { /* thawed while we looked, or killed */
 		r = vmv_freeze_read(a->settings->run_dir, &record);

@@ -23,7 +23,7 @@ struct vmv_freezing {
 	struct vmv_hooks hooks;
 	struct vmv_points *points;
 	struct vmv_guard_report *report; /* what of them is frozen */
-	int dir, lock;
+	int dir, lock, listener;
 };
 
 /* Runs the hooks, then freezes all, by a guard (job/guard.h). Returns 0, or negative errno with err

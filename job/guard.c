@@ -65,7 +65,7 @@ static struct sockaddr_un address_in(int dir)
 	return a;
 }
 
-static int make_listener(int dir)
+static int listen_in(int dir)
 {
 	vmv_autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	struct sockaddr_un a = address_in(dir);
@@ -79,18 +79,27 @@ static int make_listener(int dir)
 	return VMV_TAKE(fd, -1);
 }
 
+int vmv_guard_listen(int dir, struct vmv_err *err)
+{
+	int fd = listen_in(dir);
+
+	return fd >= 0 ? fd
+		       : vmv_fail(err, VMV_E_IO, -fd, "cannot make the guard's socket: %s",
+				  strerror(-fd));
+}
+
 /* -- the process ---------------------------------------------------------------------------- */
 
 struct birth {
 	const struct vmv_guard_spec *spec;
-	int listener, report;
+	int report;
 };
 
 static bool is_kept(const struct birth *b, int fd)
 {
 	const struct vmv_points *p = b->spec->points;
 
-	if (fd == b->listener || fd == b->report || fd == b->spec->dir || fd == b->spec->lock)
+	if (fd == b->spec->listener || fd == b->report || fd == b->spec->dir || fd == b->spec->lock)
 		return true;
 	for (size_t i = 0; i < p->n; i++)
 		if (p->v[i].fd == fd)
@@ -120,7 +129,7 @@ static int close_others(const struct birth *b)
 static void be_guard(const struct birth *b)
 {
 	if (close_others(b) == 0)
-		vmv_guard_run(b->spec, b->listener, b->report);
+		vmv_guard_run(b->spec, b->report);
 	_exit(0);
 }
 
@@ -220,16 +229,12 @@ static int hear(const struct vmv_guard_spec *spec, int fd, struct vmv_guard_repo
 int vmv_guard_start(const struct vmv_guard_spec *spec, struct vmv_guard_report **ret,
 		    bool *ret_begun, struct vmv_err *err)
 {
-	vmv_autoclose int listener = make_listener(spec->dir);
 	vmv_autoclose int ours = -1;
 	vmv_autoclose int theirs = -1;
-	struct birth b = { .spec = spec, .listener = listener };
+	struct birth b = { .spec = spec };
 	int ends[2], r;
 
 	*ret_begun = false;
-	if (listener < 0)
-		return vmv_fail(err, VMV_E_IO, -listener, "cannot make the guard's socket: %s",
-				strerror(-listener));
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return vmv_fail(err, VMV_E_IO, errno, "cannot make a socket: %s", strerror(errno));
 	ours = ends[0];

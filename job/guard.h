@@ -24,6 +24,7 @@ struct vmv_guard_spec {
 	const struct vmv_points *points;
 	int dir;	     /* vmv_guard_dir */
 	int lock;	     /* vmv_guard_lock */
+	int listener;	     /* vmv_guard_listen */
 	uint32_t timeout_ms; /* from now until they are thawed */
 	uint64_t give_up_ms; /* monotonic: frozen by then, or not at all */
 	pid_t executor;
@@ -47,6 +48,12 @@ int vmv_guard_dir(const char *run_dir, struct vmv_err *err);
  * -EBUSY (VMV_E_BUSY), or other negative errno, with err set. */
 int vmv_guard_lock(int dir, struct vmv_err *err);
 
+/* Opens the socket at which the guard will be asked to thaw. It is there from before the hooks run:
+ * who asks while they do is heard by the guard as soon as there is one, which then freezes nothing
+ * for longer than that takes. The lock must be held. Returns a descriptor, or negative errno with
+ * err set. */
+int vmv_guard_listen(int dir, struct vmv_err *err);
+
 /* Starts a guard and waits until it has frozen all of points; those that are not named and have no
  * such operation are left out. Returns 0 and a report (to be freed), or negative errno with err
  * set; then nothing is frozen, or is thawed at once, and spec->thawed is called by the guard if
@@ -54,8 +61,8 @@ int vmv_guard_lock(int dir, struct vmv_err *err);
 int vmv_guard_start(const struct vmv_guard_spec *spec, struct vmv_guard_report **ret,
 		    bool *ret_begun, struct vmv_err *err);
 
-/* Asks the guard to thaw. Returns 0 and what it says, or -ENOENT: there is none; or negative errno
- * with err set. */
+/* Asks the guard to thaw, one that is yet to come, too. Returns 0 and what it says, or -ENOENT:
+ * there is none, and none came; or negative errno with err set. */
 int vmv_guard_thaw(int dir, uint64_t deadline_ms, uint64_t *ret_count, uint64_t *ret_frozen_ms,
 		   struct vmv_err *err);
 

@@ -41,7 +41,7 @@ void vmv_freezer_run(const struct vmv_points *points, struct vmv_frost *frost, p
 /* Thaws a filesystem that is frozen. Returns 0, -EINVAL when it was not, or negative errno. */
 int vmv_point_thaw(const struct vmv_point *p);
 
-/* The guard's whole life. listener, report: as descriptors; the caller then ends the process. */
-void vmv_guard_run(const struct vmv_guard_spec *spec, int listener, int report);
+/* The guard's whole life. report: a descriptor; the caller then ends the process. */
+void vmv_guard_run(const struct vmv_guard_spec *spec, int report);
 
 #endif

@@ -28,7 +28,7 @@
 struct guard {
 	const struct vmv_guard_spec *spec;
 	struct vmv_frost *frost; /* shared */
-	int listener, report, signals, executor;
+	int report, signals, executor;
 	uint64_t executor_start; /* where there is no pidfd */
 	int freezer;		 /* end of file: it has ended; -1: seen */
 	pid_t freezer_pid;
@@ -197,7 +197,7 @@ static int pause_ms(const struct guard *g, uint64_t until_ms)
 
 static void accept_client(struct guard *g)
 {
-	int fd = accept4(g->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept4(g->spec->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd >= 0 && g->n_clients < CLIENTS_MAX)
 		g->clients[g->n_clients++] = fd;
@@ -211,7 +211,7 @@ enum { LISTENER, SIGNALS, EXECUTOR, REPORT, FREEZER, N_WATCHED };
 static bool wait_turn(struct guard *g)
 {
 	struct pollfd fds[N_WATCHED] = {
-		[LISTENER] = { .fd = g->listener, .events = POLLIN },
+		[LISTENER] = { .fd = g->spec->listener, .events = POLLIN },
 		[SIGNALS] = { .fd = g->signals, .events = POLLIN },
 		[EXECUTOR] = { .fd = g->executor, .events = POLLIN },
 		[REPORT] = { .fd = g->report }, /* hung up: the job is gone */
@@ -349,9 +349,9 @@ static void answer_all(struct guard *g)
 	} while (g->n_clients > before);
 }
 
-void vmv_guard_run(const struct vmv_guard_spec *spec, int listener, int report)
+void vmv_guard_run(const struct vmv_guard_spec *spec, int report)
 {
-	struct guard g = { .spec = spec, .listener = listener, .report = report, .freezer = -1 };
+	struct guard g = { .spec = spec, .report = report, .freezer = -1 };
 	struct vmv_guard_word w = { .failed = VMV_POINTS_MAX };
 	int r;
 

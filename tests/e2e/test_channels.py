@@ -366,10 +366,11 @@ def test_a_port_that_is_not_plugged_in_is_waited_for_and_costs_nothing(scenario)
 
 def test_without_a_channel_named_the_ports_are_those_of_the_protocol(start):
     agent = start(channels=[])
-    agent.wait_log("started, VM id .*, 2 channels")
+    agent.wait_log("started, VM id .*, 3 channels")
     # they may even be there: this may be a guest
     agent.wait_log("virtio:org.vmvitals.agent.0: ")
     agent.wait_log("virtio:org.infinibay.agent: ")
+    agent.wait_log("virtio:org.qemu.guest_agent.0: ")
 
 
 # -- several ---------------------------------------------------------------------------------------

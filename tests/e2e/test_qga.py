@@ -128,7 +128,7 @@ def without_live(command, value):
 @pytest.mark.parametrize("name", RECORDED)
 def test_a_recorded_system_has_its_recorded_replies(start, name):
     """VMV_UPDATE_GOLDEN=1 writes them anew."""
-    client = client_of(start_qga(start, "--root", str(FIXTURES / name)))
+    client = client_of(start_qga(start, "--root", str(FIXTURES / name), "--helper", "/nonexistent"))
     found = {}
     for command in sorted(qga.RETURNS.keys() - LIVE):
         client.send(to_line(command))
@@ -500,6 +500,26 @@ def test_who_leaves_takes_his_answer_with_him(operated, tmp_path):
     assert client.reply() == {"return": {"paths": []}, "id": "new"}
     assert client.settle() == [] and len(fake.told()) == 2
     client.close()
+
+
+def test_who_leaves_while_he_is_not_read_makes_room_for_the_next(operated):
+    """As many as may wait stand behind what takes long."""
+    agent, fake = operated
+    client = client_of(agent)
+    client.send(to_line("guest-fstrim", id="old") + PING * 1000)
+    wait_for(fake.told, "it has begun")
+    client.close()
+    wait_for(lambda: served(agent), "the next is served")
+
+
+def served(agent):
+    client = client_of(agent)
+    try:
+        return client.settle() == []
+    except (HungUp, BrokenPipeError):  # turned away
+        return False
+    finally:
+        client.close()
 
 
 # -- the end -----------------------------------------------------------------------------------------

@@ -704,6 +704,39 @@ START_TEST(qga_leaves_what_somebody_else_has_frozen)
 }
 END_TEST
 
+/* A client that has lost patience with a slow hook, and thaws: what it was told must stay true when
+ * the hook comes to its end. */
+START_TEST(who_thaws_while_hooks_run_is_heard)
+{
+	char said[128];
+	uint64_t until = now_ms() + PATIENCE;
+	int status = -1;
+	pid_t job;
+
+	(void)snprintf(said, sizeof(said), "%s/said", fx.dir);
+	put_hook("10-a",
+		 SAYS "i=0\n"
+		      "while [ $1 = freeze ] && [ ! -e ${0%/etc/*}/go ] && [ $i -lt 1000 ]; do\n"
+		      "i=$((i + 1)); sleep 0.03; done\n",
+		 0755);
+	job = fork();
+	if (job == 0)
+		_exit(acting_run_qga(&x, QGA_FREEZE, "null", HOUR) < 0 && x.err.sys == ECANCELED);
+	while (access(said, F_OK) < 0 && now_ms() < until)
+		(void)poll(NULL, 0, 10);
+	x.deadline_ms = now_ms() + 1500; /* which is hardly before its soft deadline */
+	ck_assert_int_lt(acting_run_qga(&x, QGA_THAW, "null", ""), 0);
+	ck_assert_int_eq(x.err.code, VMV_E_TIMEDOUT);
+	fixture_put(&fx, "go", "");
+	ck_assert_int_eq(waitpid(job, &status, 0), job);
+	await_guard();
+	check_said("10-a freeze\n10-a thaw\n");
+	NEED_MOUNTS();
+	ck_assert_int_eq(status, W_EXITCODE(1, 0)); /* it was told, too */
+	ck_assert(!is_frozen("mnt") && !is_frozen("other"));
+}
+END_TEST
+
 /* A tmpfs, which cannot be frozen, that mountinfo says is on a disk. */
 static void mount_ram(char path[128])
 {
@@ -872,6 +905,7 @@ int main(void)
 	tcase_add_test(tc, qga_leaves_what_somebody_else_has_frozen);
 	tcase_add_test(tc, qga_passes_by_what_cannot_be_frozen_though_it_is_named);
 	tcase_add_test(tc, qga_runs_the_same_hooks);
+	tcase_add_test(tc, who_thaws_while_hooks_run_is_heard);
 	tcase_add_test(tc, qga_trims_and_tells_of_each);
 	tcase_add_test(tc, a_record_is_read_as_it_was_written);
 	tcase_add_loop_test(tc, a_malformed_record_is_refused, 0, (int)VMV_COUNTOF(bad));

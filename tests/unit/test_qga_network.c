@@ -198,6 +198,14 @@ START_TEST(without_counters_there_are_addresses)
 }
 END_TEST
 
+START_TEST(what_nobody_can_list_is_an_error)
+{
+	fx.root.is_live = true;
+	list_errno = EAFNOSUPPORT;
+	expect(vmv_qga_interfaces, "error: cannot read /proc/net/dev: No such file or directory");
+}
+END_TEST
+
 /* -- routes ----------------------------------------------------------------------------------- */
 
 /* As the kernel prints a word of its memory. */
@@ -302,6 +310,7 @@ int main(void)
 	tcase_add_test(tc, interfaces_are_listed_with_all_addresses_and_statistics);
 	tcase_add_test(tc, without_netlink_there_are_names_and_counters);
 	tcase_add_test(tc, without_counters_there_are_addresses);
+	tcase_add_test(tc, what_nobody_can_list_is_an_error);
 	tcase_add_test(tc, routes_are_all_lines_of_both_files);
 	tcase_add_test(tc, ipv6_may_be_missing_or_malformed);
 	tcase_add_test(tc, no_routing_table_is_an_error);

@@ -146,7 +146,9 @@ START_TEST(the_state_is_told_for_people)
 		"{\"channels\":[{\"name\":\"stdio\",\"attached\":true,\"since\":\"2026\",\"bytes_"
 		"in\":"
 		"2048,\"bytes_out\":1,\"queue_bytes\":0,\"refused\":4,\"malformed\":5},{\"name\":"
-		"\"virtio:a\",\"attached\":false}],\"jobs\":[{\"id\":\"x\",\"action\":\"Ping\","
+		"\"virtio:a\",\"attached\":false},{\"name\":\"virtio:q\",\"dialect\":\"qga\","
+		"\"malformed\":6},{\"name\":\"virtio:n\",\"dialect\":\"native\",\"malformed\":8}],"
+		"\"jobs\":[{\"id\":\"x\",\"action\":\"Ping\","
 		"\"state\":\"running\",\"elapsed_ms\":7}],\"collectors\":[{\"name\":\"cpu\",\"ok\":"
 		"true,"
 		"\"duration_us\":9,\"age_ms\":10},{\"name\":\"load\",\"ok\":null},{\"name\":"
@@ -159,6 +161,8 @@ START_TEST(the_state_is_told_for_people)
 				     "stdio                         host since 2026  in 2.0 KiB, "
 				     "out 1 B, queued 0 B, refused 4, malformed 5\n"));
 	ck_assert_ptr_nonnull(strstr(text, "virtio:a                      no host   in -, out -"));
+	ck_assert_ptr_nonnull(strstr(text, "malformed 6, dialect qga\n"));
+	ck_assert_ptr_nonnull(strstr(text, "malformed 8\n"));
 	ck_assert_ptr_nonnull(strstr(text, "  Ping                    running for 7 ms  x\n"));
 	ck_assert_ptr_nonnull(strstr(text, "  cpu                     ok, 9 us, 10 ms ago\n"));
 	ck_assert_ptr_nonnull(strstr(text, "  load                    not read yet\n"));
