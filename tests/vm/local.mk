@@ -1,7 +1,7 @@
 EXTRA_DIST += \
 	.ci/run \
 	tests/bare.sh tests/summary.py \
-	tests/vm/agent_guest.py tests/vm/conftest.py tests/vm/native.py \
+	tests/vm/agent_guest.py tests/vm/conftest.py tests/vm/native.py tests/vm/qga_client.py \
 	tests/vm/test_boot.py tests/vm/test_commands.py tests/vm/test_executor.py \
 	tests/vm/test_facts.py tests/vm/test_freeze.py tests/vm/test_install.py \
 	tests/vm/test_libvirt.py tests/vm/test_qga.py tests/vm/test_qga_control.py \

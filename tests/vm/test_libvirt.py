@@ -2,7 +2,6 @@
 of them, and that each leaves the other alone."""
 import contextlib
 import fnmatch
-import json
 import os
 import re
 import struct
@@ -38,7 +37,8 @@ KEYS = {
     "guest-network-get-interfaces.ip-addresses": "ip-address",
 }
 # These only grow: ours lies between what qemu-ga says before and after.
-GROWS = ["guest-get-time", "guest-get-cpustats.*", "guest-get-diskstats.stats.*", "guest-network-get-interfaces.statistics.*"]
+GROWS = ["guest-get-time", "guest-get-cpustats.*", "guest-get-diskstats.stats.*",
+         "guest-network-get-interfaces.statistics.*"]
 # These move both ways.
 MOVES = [
     "guest-get-cpustats.idle", "guest-get-cpustats.iowait",  # the kernel's estimate for a CPU that sleeps

@@ -1,71 +1,19 @@
 """The QEMU guest agent's protocol on a real port: clients that come and go, stall, or are the next one."""
-import contextlib
 import itertools
 import json
-import re
 import time
 
 import agent_guest
 import pytest
 import vm
 from native import DEADLINE
+from qga_client import Client, request
 
 QGA = agent_guest.QGA
 HELD = agent_guest.HELD
-# What Proxmox VE looks for: the byte, one line ending in a bracket, and at once another.
-PAIR = re.compile(rb"^.*\xff([^\n]+}\r?\n[^\n]+})\r?\n", re.S)
 CLIENTS = 1000
 ASKED = ["guest-ping", "guest-info", "guest-get-osinfo", "guest-network-get-interfaces", "guest-get-fsinfo",
          "guest-get-vcpus", "guest-get-time", "guest-fsfreeze-status"]
-
-
-def request(execute, **arguments):
-    return json.dumps({"execute": execute, "arguments": arguments}).encode() + b"\n"
-
-
-class Client:
-    """A client of the port, which sees every byte."""
-
-    def __init__(self, agent):
-        self.end = agent.port(QGA).connect()
-
-    def ask(self, execute, timeout=DEADLINE, **arguments):
-        """As libvirt does: the next line is the answer."""
-        self.end.send(request(execute, **arguments))
-        return json.loads(self.end.line(timeout))["return"]
-
-    def sync(self, number):
-        """As libvirt does: what comes before the number is somebody else's."""
-        self.end.send(request("guest-sync", id=number))
-        deadline = time.monotonic() + DEADLINE
-        while True:
-            with contextlib.suppress(ValueError):
-                if json.loads(self.end.line(max(0.0, deadline - time.monotonic()))).get("return") == number:
-                    return self
-
-    def ask_delimited(self, number, execute):
-        """As Proxmox VE does: both in one write, and what comes before the byte does not count."""
-        self.end.send(request("guest-sync-delimited", id=number) + request(execute))
-        data, deadline = b"", time.monotonic() + DEADLINE
-        while True:
-            data += self.end.recv(max(0.0, deadline - time.monotonic()))
-            found = PAIR.match(data)
-            if found:
-                sync, answer = map(json.loads, found.group(1).splitlines())
-                if sync["return"] == number:
-                    assert data[found.end():] == b""
-                    return answer["return"]
-                assert sync["return"] < number  # of a client before
-                data = data[found.end():]
-
-    def close(self):
-        self.end.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
 
 def wait_held(agent):

@@ -4,6 +4,7 @@ import time
 import agent_guest
 import pytest
 from native import DEADLINE
+from qga_client import Client
 
 # A FUSE filesystem without anybody who serves it: not even its first message is answered.
 HANG = ("exec 5<>/dev/fuse; mount -i -t fuse.hang "
@@ -46,6 +47,22 @@ def test_it_holds_up_nothing(agent, hanging, figures):
         hanging()
         agent.wait_event("unstuck", since)
         assert host.ask("Ping")["success"]
+
+
+def test_it_is_listed_without_sizes_and_delays_no_other_client(agent, hanging, figures):
+    """The other language: nothing is cached when the first client asks."""
+    agent.restart()
+    agent.guest.wait(f"test -e {agent_guest.HELD}", DEADLINE)
+    with Client(agent) as client:
+        client.sync(1)
+        began = time.monotonic()
+        places = {f["mountpoint"]: f for f in client.ask("guest-get-fsinfo")}
+        figures["qga_fsinfo_while_stuck_s"] = round(time.monotonic() - began, 2)
+        assert places["/"]["total-bytes"] > 0 and "/mnt" not in places  # it is on no disk
+        for _ in range(20):
+            assert client.ask("guest-ping") == {}
+        figures["qga_21_answers_while_stuck_s"] = round(time.monotonic() - began, 2)
+        assert figures["qga_21_answers_while_stuck_s"] < 5
 
 
 def test_the_service_stops_at_once(agent, hanging, figures):

@@ -240,15 +240,6 @@ class Domain(vm.Guest):
             if self.is_running():
                 (to / "journal.txt").write_text(self.journal("-o", "short-precise"))
 
-    def end_qemu(self):
-        """One that libvirtd has left behind: it is named in a file of this guest's own."""
-        for file in self.directory.glob("run/qemu/*.pid"):
-            with contextlib.suppress(OSError, ValueError):
-                pid = int(file.read_text())
-                with open(f"/proc/{pid}/cmdline", encoding="utf-8") as line:
-                    if str(self.directory) in line.read():
-                        os.kill(pid, signal.SIGKILL)
-
     def close(self):
         if self.daemon and self.daemon.poll() is None:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -259,7 +250,6 @@ class Domain(vm.Guest):
             except subprocess.TimeoutExpired:
                 self.daemon.kill()
                 self.daemon.wait()
-        self.end_qemu()
         if self.channel:
             self.channel.close()
         vm.drop(self.directory)

@@ -681,7 +681,12 @@ def prune():
 
 
 def drop(directory):
-    """Remove a guest's directory."""
+    """Remove a guest's directory; end a qemu that libvirtd has left behind: a file in it names it."""
+    for file in directory.glob("run/qemu/*.pid"):
+        with contextlib.suppress(OSError, ValueError):
+            pid = int(file.read_text())
+            if str(directory) in pathlib.Path(f"/proc/{pid}/cmdline").read_text():
+                os.kill(pid, signal.SIGKILL)
     shutil.rmtree(directory, ignore_errors=True)
 
 
