@@ -88,9 +88,10 @@ void vmv_agent_freeze_state(void *agent, struct vmv_freeze_state *ret)
 	const struct vmv_agent *a = agent;
 	struct vmv_freeze_record r;
 	uint64_t now_ms = vmv_agent_now_ms(a);
+	int error = vmv_freeze_read(vmv_executor_dir(a->executor), &r);
 
 	*ret = (struct vmv_freeze_state){ .is_frozen = false };
-	if (vmv_freeze_read(vmv_executor_dir(a->executor), &r) < 0)
+	if (error < 0 && error != -ESRCH) /* a guard that was killed has thawed nothing */
 		return;
 	*ret = (struct vmv_freeze_state){
 		.is_frozen = true,

@@ -166,9 +166,8 @@ static int check_base64(const struct vmv_arg *a, struct json_object *json, struc
 	v->text = plain_text(json, &v->len);
 	if (!v->text)
 		return wrong_type(err, a->name, "string");
-	if (!is_base64(v->text, v->len))
-		return vmv_fail(err, VMV_E_RANGE, EINVAL, "Base64 data '%.40s' is not valid",
-				v->text);
+	if (!is_base64(v->text, v->len)) /* not told: it may be a password that nobody encoded */
+		return vmv_fail(err, VMV_E_RANGE, EINVAL, "Parameter '%s' is no base64", a->name);
 	if (v->len > ((size_t)a->max + 2) / 3 * 4)
 		return vmv_fail(err, VMV_E_RANGE, EINVAL, "Parameter '%s' is over %lld bytes",
 				a->name, (long long)a->max);

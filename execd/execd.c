@@ -129,8 +129,9 @@ bool vmv_execd_may_log(struct vmv_execd *e)
 bool vmv_execd_is_frozen(struct vmv_execd *e)
 {
 	struct vmv_freeze_record record;
-	bool is_frozen =
-		vmv_jobs_is_freezing(e->jobs) || vmv_freeze_read(e->options->run_dir, &record) == 0;
+	int r = vmv_freeze_read(e->options->run_dir, &record);
+	/* without their guard they are so until somebody thaws them */
+	bool is_frozen = vmv_jobs_is_freezing(e->jobs) || r == 0 || r == -ESRCH;
 
 	if (is_frozen != e->is_frozen) {
 		e->is_frozen = is_frozen;

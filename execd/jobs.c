@@ -250,14 +250,28 @@ static void begin(struct entry *e)
 	}
 }
 
+static bool is_thaw(const struct entry *e)
+{
+	return has_flag(e, VMV_COMMAND_FROZEN);
+}
+
+/* What nobody has signed can be asked for without end: its answers must not fill our memory while
+ * who asked does not read. */
+static bool has_place(const struct entry *e)
+{
+	const struct vmv_jobs *js = e->jobs;
+
+	return js->n_running < js->execd->config->exec_jobs &&
+	       !(e->is_qga && vmv_peer_is_slow(e->to.peer));
+}
+
 /* The thaw waits for nobody: what runs may be waiting for it. */
 static bool may_begin(const struct entry *e)
 {
 	const struct vmv_jobs *js = e->jobs;
-	bool has_place =
-		has_flag(e, VMV_COMMAND_FROZEN) || js->n_running < js->execd->config->exec_jobs;
 
-	return !js->is_stopping && has_place && now_ms(js) < e->end_ms - e->margin_ms &&
+	return !js->is_stopping && (is_thaw(e) || has_place(e)) &&
+	       now_ms(js) < e->end_ms - e->margin_ms &&
 	       !(has_flag(e, VMV_COMMAND_SERIAL) && js->is_serial_running);
 }
 
@@ -401,6 +415,19 @@ static bool is_known(const struct vmv_jobs *js, const char *id)
 	return false;
 }
 
+/* For a thaw there is a place however many wait for it, but not for any number of them. */
+static bool is_full(const struct vmv_jobs *js, const struct entry *e)
+{
+	unsigned n_thaws = 0;
+
+	if (!is_thaw(e))
+		return js->n_queued >= VMV_JOBS_QUEUED ||
+		       js->queued_bytes + e->payload_len > VMV_JOBS_WAIT_BYTES;
+	for (const struct entry *other = js->first; other; other = other->next)
+		n_thaws += is_thaw(other);
+	return n_thaws >= VMV_JOBS_THAWS;
+}
+
 /* Why it cannot even wait; 0: it may. */
 static int judge_new(struct vmv_jobs *js, const struct entry *e, struct vmv_err *err)
 {
@@ -410,8 +437,7 @@ static int judge_new(struct vmv_jobs *js, const struct entry *e, struct vmv_err 
 		return vmv_fail(err, VMV_E_BUSY, EBUSY, "a job of that id waits or runs");
 	if (!e->is_qga && !has_flag(e, VMV_COMMAND_FROZEN) && vmv_execd_is_frozen(js->execd))
 		return vmv_fail(err, VMV_E_BUSY, EBUSY, "filesystems are frozen");
-	if (js->n_queued >= VMV_JOBS_QUEUED ||
-	    js->queued_bytes + e->payload_len > VMV_JOBS_WAIT_BYTES)
+	if (is_full(js, e))
 		return vmv_fail(err, VMV_E_BUSY, EBUSY, "too many jobs wait; ask again later");
 	return 0;
 }
@@ -459,6 +485,21 @@ static void refuse_new(struct vmv_jobs *js, const struct vmv_return *to,
 	vmv_reply_send(js->execd, to, &reply);
 }
 
+/* Who thaws wants nothing to be frozen after that, by what did not have its turn yet, either. */
+static void drop_freezes(struct vmv_jobs *js)
+{
+	struct vmv_err err;
+
+	for (struct entry *e = js->first, *next; e; e = next) {
+		next = e->next;
+		if (e->state != JOB_QUEUED || !is_freeze(e->command))
+			continue;
+		(void)vmv_fail(&err, VMV_E_CANCELLED, ECANCELED, "thawed before it began");
+		vmv_jobs_refuse(e, &err);
+		vmv_jobs_over(e, JOB_CANCELLED);
+	}
+}
+
 /* Takes e. */
 static void take_in(struct vmv_jobs *js, struct entry *e)
 {
@@ -473,6 +514,8 @@ static void take_in(struct vmv_jobs *js, struct entry *e)
 		entry_free(e);
 		return;
 	}
+	if (is_thaw(e))
+		drop_freezes(js);
 	enqueue(js, e);
 	vmv_jobs_start_next(js);
 }
@@ -594,6 +637,7 @@ void vmv_jobs_peer_gone(struct vmv_jobs *js, const struct vmv_peer *p)
 		vmv_jobs_tell_no_more(e);
 		end_with_session(e);
 	}
+	vmv_jobs_start_next(js); /* those that waited for it to read need not any more */
 }
 
 /* -- what follows an answer ---------------------------------------------------------------------

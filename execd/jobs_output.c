@@ -68,4 +68,5 @@ void vmv_jobs_drained(struct vmv_jobs *js, const struct vmv_peer *p)
 	for (struct entry *e = js->first; e; e = e->next)
 		if (e->to.peer == p && e->state == JOB_RUNNING)
 			go_on(e);
+	vmv_jobs_start_next(js);
 }

@@ -105,6 +105,7 @@ void vmv_jobs_qga_ended(struct entry *e, const struct vmv_err *err, struct json_
 		vmv_execd_qga_ended(e->jobs->execd, e->pid, end);
 	else if (err)
 		answer_failure(e, err);
-	else if (!e->is_answered && e->to.peer) /* or a file would be open that nobody knows of */
+	/* or a file would be open that nobody knows of; of one that is, the position has moved */
+	else if (e->handle || (!e->is_answered && e->to.peer))
 		answer_value(e, data);
 }

@@ -32,6 +32,7 @@
 #define SLACK	     1024		      /* dead lines that are never worth a new file */
 #define LIFE_MAX_MS  (2 * VMV_V1_WINDOW_MS)   /* from when it came to keep_until */
 #define BUCKETS_MIN  256
+#define MARKED	     0 /* until_mono of one that is dead whatever the clocks say */
 
 /* A file of ours is shorter; of a longer one not all can be known. */
 #define FILE_MAX ((2 * (size_t)VMV_NONCES_MAX + 2 * SLACK) * LINE_SIZE)
@@ -57,6 +58,7 @@ struct vmv_nonces {
 	size_t lines;	   /* in the file */
 	size_t purge_at;   /* entries: then the dead are looked for */
 	int64_t purged_ms; /* the last time, by the monotonic clock */
+	int64_t floor;	   /* no nonce is known any more that lived until then, or shorter */
 	size_t rewrite_at; /* lines: then a new file is worth it */
 	bool is_loaded;
 	bool must_rewrite; /* the file cannot be appended to: none, another boot's, damaged */
@@ -165,15 +167,36 @@ static bool is_dead(const struct entry *e, int64_t real, int64_t mono)
 	return real > e->until_real && mono > e->until_mono;
 }
 
+/* Anybody may set the clock back, guest-set-time is not signed: envelopes whose nonces are
+ * forgotten would be fresh again. So the latest of the dead stays, and none passes that would have
+ * died before it. It is marked, to be known as such whatever the clocks of the next boot say. */
+static struct entry *find_last_dead(struct vmv_nonces *n, int64_t real, int64_t mono)
+{
+	struct entry *last = NULL;
+
+	for (size_t i = 0; i < n->n_buckets; i++) {
+		for (struct entry *e = n->buckets[i]; e; e = e->next) {
+			if (mono > e->until_mono && e->until_real > n->floor)
+				n->floor = e->until_real;
+			if (is_dead(e, real, mono) && (!last || e->until_real > last->until_real))
+				last = e;
+		}
+	}
+	if (last)
+		last->until_mono = MARKED;
+	return last;
+}
+
 static void purge(struct vmv_nonces *n)
 {
 	int64_t real = vmv_real_ms(n->clock), mono = mono_ms(n);
+	const struct entry *last = find_last_dead(n, real, mono);
 
 	for (size_t i = 0; i < n->n_buckets; i++) {
 		for (struct entry **p = &n->buckets[i]; *p;) {
 			struct entry *e = *p;
 
-			if (!is_dead(e, real, mono)) {
+			if (e == last || !is_dead(e, real, mono)) {
 				p = &e->next;
 				continue;
 			}
@@ -259,6 +282,8 @@ static int64_t mono_of(const struct vmv_nonces *n, bool is_this_boot, int64_t mo
 {
 	int64_t most = mono_ms(n) + LIFE_MAX_MS;
 
+	if (mono == MARKED)
+		return MARKED;
 	return !is_this_boot || mono > most ? most : mono;
 }
 
@@ -615,6 +640,7 @@ struct vmv_nonces *vmv_nonces_new(const char *dir, const char *boot_id,
 	if (!n)
 		return NULL;
 	n->fd = -1;
+	n->floor = INT64_MIN;
 	n->clock = clock;
 	n->n_buckets = BUCKETS_MIN;
 	n->purge_at = SLACK;
@@ -665,7 +691,7 @@ int vmv_nonces_use(struct vmv_nonces *n, const char *nonce, size_t len, int64_t 
 		return -EINVAL;
 	purge_if_due(n);
 	e = find(n, nonce, len);
-	if (e && !is_dead(e, real, mono))
+	if ((e && !is_dead(e, real, mono)) || keep_until_real_ms <= n->floor)
 		return -EEXIST;
 	if (e)
 		drop(n, e);

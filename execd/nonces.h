@@ -21,8 +21,10 @@ void vmv_nonces_free(struct vmv_nonces *n);
  * the clock has not passed keep_until, and besides for as long a time by the monotonic clock, in
  * which a step of the clock does not count.
  *
- * Returns 0, -EEXIST it is alive, -ENOSPC VMV_NONCES_MAX are alive, or another errno: what is known
- * cannot be read, or the nonce cannot be written. After any of these it is as unused as before. */
+ * Returns 0, -EEXIST it is alive, or may be one that is forgotten (it lives no longer than one that
+ * has died before: the clock was set back), -ENOSPC VMV_NONCES_MAX are alive, or another errno:
+ * what is known cannot be read, or the nonce cannot be written. After any of these it is as unused
+ * as before. */
 int vmv_nonces_use(struct vmv_nonces *n, const char *nonce, size_t len, int64_t keep_until_real_ms);
 
 /* While file systems are frozen nothing is written: it would hang. What came meanwhile is written

@@ -148,8 +148,7 @@ static int put_input(const struct vmv_value *v, struct vmv_err *err)
 	if (!bytes)
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	if (!vmv_base64_decode(v->text, v->len, bytes, &len))
-		return vmv_fail(err, VMV_E_RANGE, EINVAL, "Base64 data '%.40s' is not valid",
-				v->text);
+		return vmv_fail(err, VMV_E_RANGE, EINVAL, "Parameter 'input-data' is no base64");
 	fd = vmv_memfd("vmvitals-input", bytes, len);
 	if (fd < 0)
 		return vmv_fail(err, VMV_E_IO, -fd, "cannot keep the input: %s", strerror(-fd));

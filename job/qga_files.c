@@ -428,8 +428,7 @@ int vmv_do_qga_file_write(struct vmv_action *a, struct vmv_err *err)
 	if (!bytes)
 		return vmv_fail(err, VMV_E_IO, ENOMEM, "out of memory");
 	if (!vmv_base64_decode(buf->text, buf->len, bytes, &len))
-		return vmv_fail(err, VMV_E_RANGE, EINVAL, "Base64 data '%.40s' is not valid",
-				buf->text);
+		return vmv_fail(err, VMV_E_RANGE, EINVAL, "Parameter 'buf-b64' is no base64");
 	r = count->is_given ? check_count(count->number, (int64_t)len, err) : 0;
 	if (r == 0)
 		r = find_again(a, &k, err);

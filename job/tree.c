@@ -225,6 +225,7 @@ int vmv_tree_sweep(int dirfd, struct vmv_sweep *s)
 int vmv_tree_open(int dirfd, const char *path)
 {
 	vmv_autoclose int fd = open_dir(dirfd, ".");
+	unsigned depth = 0;
 
 	while (fd >= 0 && *path) {
 		char part[NAME_MAX + 1];
@@ -235,6 +236,10 @@ int vmv_tree_open(int dirfd, const char *path)
 			return len ? -ENAMETOOLONG : -EINVAL;
 		memcpy(part, path, len);
 		part[len] = '\0';
+		if (strcmp(part, "..") == 0 && depth-- == 0)
+			return -EXDEV;
+		if (!is_dots(part))
+			depth++;
 		next = open_dir(fd, part);
 		vmv_closep(&fd);
 		fd = next;

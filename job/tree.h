@@ -43,7 +43,8 @@ struct vmv_sweep {
 int vmv_tree_sweep(int dirfd, struct vmv_sweep *s);
 
 /* Opens a directory below another one, part by part; no part may be a symlink. path: relative,
- * without "." and "..". Returns it, or negative errno (-ELOOP, -ENOTDIR: a symlink). */
+ * with ".." only as far as it stays below. Returns it, or negative errno (-ELOOP, -ENOTDIR: a
+ * symlink; -EXDEV: it leads out). */
 int vmv_tree_open(int dirfd, const char *path);
 
 /* The same with vmv_tree_sweep. A directory that is not there is swept. */

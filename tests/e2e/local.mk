@@ -8,7 +8,7 @@ EXTRA_DIST += \
 	tests/e2e/test_executor.py tests/e2e/test_executor_more.py tests/e2e/test_faults.py tests/e2e/test_framing.py \
 	tests/e2e/test_golden.py tests/e2e/test_health.py tests/e2e/test_life.py \
 	tests/e2e/test_limits.py tests/e2e/test_node_exporter.py tests/e2e/test_opening.py tests/e2e/test_queue.py \
-	tests/e2e/test_qga_executor.py \
+	tests/e2e/test_qga_executor.py tests/e2e/test_qga_hostile.py \
 	tests/e2e/test_reading.py tests/e2e/test_samples.py tests/e2e/test_scripts.py \
 	tests/e2e/test_session.py tests/e2e/test_state.py tests/e2e/test_stuck.py \
 	tests/e2e/test_unprivileged.py tests/e2e/test_values.py tests/e2e/test_zz_traffic.py \

@@ -285,6 +285,53 @@ START_TEST(nor_does_a_wrong_clock_after_a_reboot)
 }
 END_TEST
 
+/* What anybody does who may use guest-set-time: to the clock of an hour ago, with the envelopes of
+ * then, whose nonces were forgotten since. */
+START_TEST(set_back_the_clock_lets_nothing_pass_that_was_forgotten)
+{
+	static const char *const boots[] = { "boot-1", "boot-1", "boot-2" };
+	int64_t then = real_now;
+	char text[32];
+
+	ck_assert_int_eq(vmv_nonces_set_frozen(n, true), 0);
+	for (int i = 0; i < 3000; i++) {
+		(void)snprintf(text, sizeof(text), "nonce-%d", i);
+		ck_assert_int_eq(use(text), 0);
+	}
+	ck_assert_int_eq(vmv_nonces_set_frozen(n, false), 0);
+	pass(3600000);
+	restart("boot-1");
+	ck_assert_int_eq(use("other"), 0); /* they are forgotten, and the file is a new one */
+	ck_assert_int_lt(size_of(file), 4096);
+	for (size_t i = 0; i < VMV_COUNTOF(boots); i++) {
+		real_now = then;
+		for (int k = 0; k < 3000; k += 999) {
+			(void)snprintf(text, sizeof(text), "nonce-%d", k);
+			ck_assert_int_eq(use(text), -EEXIST);
+		}
+		ck_assert_int_eq(use("new"), -EEXIST); /* nobody can tell that it is */
+		real_now++;
+		(void)snprintf(text, sizeof(text), "new-%zu", i);
+		ck_assert_int_eq(use(text), 0);
+		restart(boots[i]);
+	}
+}
+END_TEST
+
+/* It is refused what would have died already, not what comes a little earlier than the last. */
+START_TEST(a_clock_that_is_set_right_is_no_reason_to_refuse)
+{
+	real_now += WINDOW; /* as far ahead as envelopes allow */
+	ck_assert_int_eq(use("a"), 0);
+	pass(WINDOW + 1);
+	restart("boot-1");
+	real_now -= WINDOW;
+	ck_assert_int_eq(use("b"), 0);
+	restart("boot-2");
+	ck_assert_int_eq(use("c"), 0);
+}
+END_TEST
+
 /* The executor ends when idle, and starts again for each command: that must not prolong lives. */
 START_TEST(restarts_do_not_keep_it_alive_for_ever)
 {
@@ -574,9 +621,9 @@ START_TEST(a_hundred_thousand_and_no_more)
 	ck_assert_int_eq(use("nonce-99999"), -EEXIST);
 	ck_assert_int_eq(use("one more"), -ENOSPC);
 	pass(WINDOW + 1);
-	ck_assert_int_eq(use("one more"), 0); /* by then all are dead */
-	ck_assert_uint_eq(vmv_nonces_count(n), 1);
-	ck_assert_int_lt(size_of(file), 4096); /* and the file is small again */
+	ck_assert_int_eq(use("one more"), 0);	   /* by then all are dead */
+	ck_assert_uint_eq(vmv_nonces_count(n), 2); /* and the last that died */
+	ck_assert_int_lt(size_of(file), 4096);	   /* and the file is small again */
 	restart("boot-1");
 	ck_assert_int_eq(use("one more"), -EEXIST);
 }
@@ -622,6 +669,8 @@ int main(void)
 	tcase_add_test(tc, it_dies_when_its_time_has_passed);
 	tcase_add_test(tc, a_step_of_the_clock_does_not_end_it);
 	tcase_add_test(tc, nor_does_a_wrong_clock_after_a_reboot);
+	tcase_add_test(tc, set_back_the_clock_lets_nothing_pass_that_was_forgotten);
+	tcase_add_test(tc, a_clock_that_is_set_right_is_no_reason_to_refuse);
 	tcase_add_test(tc, restarts_do_not_keep_it_alive_for_ever);
 	tcase_add_test(tc, a_torn_last_line_is_forgotten);
 	tcase_add_loop_test(tc, garbled_lines_cost_only_themselves, 0, (int)VMV_COUNTOF(garbled));

@@ -109,16 +109,16 @@ static const struct {
 	  "GenericError: Invalid parameter type for 'reset', expected: boolean" },
 	{ CALL("guest-set-user-password",
 	       "{\"username\":\"u\",\"password\":\"!\",\"crypted\":true}"),
-	  "GenericError: Base64 data '!' is not valid" },
+	  "GenericError: Parameter 'password' is no base64" },
 	{ CALL("guest-set-user-password",
 	       "{\"username\":\"u\",\"password\":\"eA=\",\"crypted\":true}"),
-	  "GenericError: Base64 data 'eA=' is not valid" },
+	  "GenericError: Parameter 'password' is no base64" },
 	{ CALL("guest-set-user-password",
 	       "{\"username\":\"u\",\"password\":\"====\",\"crypted\":true}"),
-	  "GenericError: Base64 data '====' is not valid" },
+	  "GenericError: Parameter 'password' is no base64" },
 	{ CALL("guest-set-user-password",
 	       "{\"username\":\"u\",\"password\":\"eA==eA==\",\"crypted\":true}"),
-	  "GenericError: Base64 data 'eA==eA==' is not valid" },
+	  "GenericError: Parameter 'password' is no base64" },
 };
 
 START_TEST(what_is_wrong_is_told_literally)

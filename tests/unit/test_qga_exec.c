@@ -247,7 +247,7 @@ START_TEST(input_is_read_to_its_end)
 	/* one that does not read it is not waited for */
 	assert_said("{\"path\":\"true\",\"input-data\":\"aGVsbG8=\"}", "", "");
 	/* unused bits set: looks like base64, but is not what anybody writes */
-	assert_refused("{\"path\":\"cat\",\"input-data\":\"aGVsbG9=\"}", "BAD_ARGUMENT", "Base64");
+	assert_refused("{\"path\":\"cat\",\"input-data\":\"aGVsbG9=\"}", "BAD_ARGUMENT", "no base64");
 }
 END_TEST
 

@@ -65,6 +65,27 @@ static void sweep(struct vmv_sweep *s)
 	ck_assert_int_eq(vmv_tree_sweep_at(top, "tmp", s), 0);
 }
 
+/* Without openat2(2) it is what keeps links of root's within [exec] file_roots. */
+START_TEST(a_path_goes_up_only_as_far_as_it_came_down)
+{
+	static const char *const out[] = { "..",	   "../tmp",	"./..",	    "d/../..",
+					   "d/e/../../..", "d/./../..", "d/../../d" };
+	static const char *const in[] = { "d/..", "d/e/../../d", "./d/./e/..", "d/../d/e/.." };
+
+	fixture_put(&fx, "d/e/f", "text");
+	fixture_link(&fx, "link", "d");
+	for (size_t i = 0; i < VMV_COUNTOF(out); i++)
+		ck_assert_msg(vmv_tree_open(top, out[i]) == -EXDEV, "%s", out[i]);
+	ck_assert_int_lt(vmv_tree_open(top, "link/.."), 0);
+	for (size_t i = 0; i < VMV_COUNTOF(in); i++) {
+		int fd = vmv_tree_open(top, in[i]);
+
+		ck_assert_msg(fd >= 0, "%s: %d", in[i], fd);
+		(void)close(fd);
+	}
+}
+END_TEST
+
 START_TEST(everything_goes_but_the_directory_itself)
 {
 	struct vmv_sweep s = all();
@@ -366,6 +387,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, up, down);
 	tcase_set_timeout(tc, 120);
+	tcase_add_test(tc, a_path_goes_up_only_as_far_as_it_came_down);
 	tcase_add_test(tc, everything_goes_but_the_directory_itself);
 	tcase_add_test(tc, all_three_times_have_to_be_old);
 	tcase_add_test(tc, a_change_of_the_inode_is_young_unless_only_writing_counts);
