@@ -8,6 +8,7 @@ import time
 
 import agent_guest
 import pytest
+import vm
 from native import DEADLINE
 
 QGA, UNIT, SOCKET, EXECUTOR = agent_guest.QGA, agent_guest.UNIT, agent_guest.SOCKET, agent_guest.EXECUTOR
@@ -227,8 +228,8 @@ def test_it_is_thawed_in_time_though_the_agent_is_killed_and_stays_dead(commande
     with Client(commanded) as client:
         assert client.ask("guest-fsfreeze-freeze-list", mountpoints=[PLACE]) == 1
     writer = Writer(disk)
-    disk.sh(f"kill -KILL {commanded.pid()}; systemctl stop {UNIT}; ! pgrep -x vmvitalsd")
     writer.wait_blocked()
+    disk.sh(f"kill -KILL {commanded.pid()}; systemctl stop {UNIT}; ! pgrep -x vmvitalsd")
     writer.wait_written()
     disk.sh("! pgrep -x vmvitalsd")  # nobody came to its help
     commanded.start()
@@ -251,7 +252,7 @@ def test_writers_wait_while_filesystems_are_frozen(commanded, disk, operate):
 
 def test_six_commands_work_while_all_is_frozen(commanded, disk, operate):
     """The root, too: nothing is asked of the guest meanwhile but by its port."""
-    pids = commanded.pid(), commanded.executor_pid()
+    pid = commanded.pid()
     every = {c["name"] for c in operate.ask("guest-info")["supported_commands"]}
     assert operate.ask("guest-fsfreeze-freeze") == 2
     assert operate.ask("guest-fsfreeze-status") == "frozen"
@@ -262,7 +263,7 @@ def test_six_commands_work_while_all_is_frozen(commanded, disk, operate):
     assert {operate.refusal(name) for name in FULL} == {"the command is not allowed"}
     assert operate.ask("guest-fsfreeze-thaw") == 2
     assert operate.ask("guest-get-fsinfo")
-    assert (commanded.pid(), commanded.executor_pid() or pids[1]) == (pids[0], pids[1] or commanded.executor_pid())
+    assert commanded.pid() == pid
 
 
 def test_an_executor_that_is_killed_is_an_error_and_the_next_command_works(commanded, disk, operate):
@@ -452,55 +453,55 @@ def test_files_are_written_read_and_kept_open_beyond_an_executor(commanded, full
 
 
 @pytest.fixture
-def lab(commanded):
-    """An account with a home."""
-    commanded.guest.sh("userdel -rf lab 2>/dev/null; useradd -m lab")
-    yield "lab"
-    commanded.guest.sh("userdel -rf lab 2>/dev/null")
+def account(commanded):
+    """One with a home, and no password."""
+    commanded.guest.sh("userdel -rf lab-qga 2>/dev/null; useradd -m lab-qga")
+    yield "lab-qga"
+    commanded.guest.sh("userdel -rf lab-qga 2>/dev/null")
 
 
-def test_passwords_are_set(commanded, full, lab):
+def test_passwords_are_set(commanded, full, account):
     guest = commanded.guest
 
     def shadow():
-        return guest.sh(f"getent shadow {lab}").split(":")[1]
+        return guest.sh(f"getent shadow {account}").split(":")[1]
 
     def opens(password):
         """crypt(3) has the last word, as at a login."""
         return guest.run(f"perl -e 'exit(crypt($ARGV[0], $ARGV[1]) ne $ARGV[1])' -- '{password}' '{shadow()}'").status == 0
 
-    before = guest.sh("grep -v ^lab: /etc/shadow | sha256sum")
+    before = guest.sh("grep -v ^lab-qga: /etc/shadow | sha256sum")
     password = MARKER + " :$x"
-    assert full.ask("guest-set-user-password", username=lab, password=encoded(password), crypted=False) == {}
+    assert full.ask("guest-set-user-password", username=account, password=encoded(password), crypted=False) == {}
     assert opens(password) and not opens(password + "x")
     given = guest.sh("perl -e 'print crypt(\"another\", \"\\$6\\$labsalt\\$\")'")
-    assert full.ask("guest-set-user-password", username=lab, password=encoded(given), crypted=True) == {}
+    assert full.ask("guest-set-user-password", username=account, password=encoded(given), crypted=True) == {}
     assert shadow() == given and opens("another")
-    for user, bad in ((lab, "a\nroot:b"), (lab, ""), ("no-such-account", "x")):
+    for user, bad in ((account, "a\nroot:b"), (account, ""), ("no-such-account", "x")):
         full.error("guest-set-user-password", username=user, password=encoded(bad), crypted=False)
-    assert shadow() == given and guest.sh("grep -v ^lab: /etc/shadow | sha256sum") == before
+    assert shadow() == given and guest.sh("grep -v ^lab-qga: /etc/shadow | sha256sum") == before
 
 
-def test_ssh_keys_are_the_accounts_own(commanded, full, lab):
+def test_ssh_keys_are_the_accounts_own(commanded, full, account):
     guest = commanded.guest
     keys = [f"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5{letter * 12} {MARKER}-{letter}" for letter in "abc"]
-    file = f"/home/{lab}/.ssh/authorized_keys"
+    file = f"/home/{account}/.ssh/authorized_keys"
 
     def shown():
-        return full.ask("guest-ssh-get-authorized-keys", username=lab)["keys"]
+        return full.ask("guest-ssh-get-authorized-keys", username=account)["keys"]
 
     assert shown() == []
-    assert full.ask("guest-ssh-add-authorized-keys", username=lab, keys=keys[:2]) == {}
-    stat = guest.sh(f"stat -c '%U:%G %a' /home/{lab}/.ssh {file}").splitlines()
-    assert stat == [f"{lab}:{lab} 700", f"{lab}:{lab} 600"]
+    assert full.ask("guest-ssh-add-authorized-keys", username=account, keys=keys[:2]) == {}
+    stat = guest.sh(f"stat -c '%U:%G %a' /home/{account}/.ssh {file}").splitlines()
+    assert stat == [f"{account}:{account} 700", f"{account}:{account} 600"]
     guest.sh(f"echo '# a remark' >>{file}")
-    assert full.ask("guest-ssh-add-authorized-keys", username=lab, keys=keys[1:]) == {}
+    assert full.ask("guest-ssh-add-authorized-keys", username=account, keys=keys[1:]) == {}
     assert shown() == keys
-    assert full.ask("guest-ssh-remove-authorized-keys", username=lab, keys=[keys[0], "ssh-rsa unknown"]) == {}
+    assert full.ask("guest-ssh-remove-authorized-keys", username=account, keys=[keys[0], "ssh-rsa unknown"]) == {}
     assert guest.sh(f"cat {file}").splitlines() == [keys[1], "# a remark", keys[2]]
-    assert full.ask("guest-ssh-add-authorized-keys", username=lab, keys=[keys[0]], reset=True) == {}
+    assert full.ask("guest-ssh-add-authorized-keys", username=account, keys=[keys[0]], reset=True) == {}
     assert shown() == [keys[0]]
-    assert guest.sh(f"stat -c '%U:%G %a' {file}") == f"{lab}:{lab} 600"
+    assert guest.sh(f"stat -c '%U:%G %a' {file}") == f"{account}:{account} 600"
     assert full.error("guest-ssh-get-authorized-keys", username="no-such-account") == "there is no account 'no-such-account'"
 
 
@@ -513,13 +514,13 @@ def audit(commanded, command, since):
     return [entry for entry in entries if int(entry["__MONOTONIC_TIMESTAMP"]) > since]
 
 
-def test_every_command_is_in_the_journal_and_no_secret_is(commanded, full, lab):
+def test_every_command_is_in_the_journal_and_no_secret_is(commanded, full, account):
     guest, since = commanded.guest, commanded.now()
     assert full.run(f"echo {MARKER}")["exitcode"] == 0
     full.ask("guest-fstrim")
-    full.ask("guest-set-user-password", username=lab, password=encoded(MARKER), crypted=False)
+    full.ask("guest-set-user-password", username=account, password=encoded(MARKER), crypted=False)
     full.error("guest-set-user-password", username="no-such-account", password=encoded(MARKER), crypted=False)
-    full.ask("guest-ssh-add-authorized-keys", username=lab, keys=[f"ssh-rsa {MARKER}"])
+    full.ask("guest-ssh-add-authorized-keys", username=account, keys=[f"ssh-rsa {MARKER}"])
     full.error("guest-exec", path="/no/such/program", arg=[MARKER])
     results = {}
     for command in ("guest-exec", "guest-fstrim", "guest-set-user-password", "guest-ssh-add-authorized-keys"):
@@ -534,12 +535,12 @@ def test_every_command_is_in_the_journal_and_no_secret_is(commanded, full, lab):
 
 
 def test_a_client_that_is_idle_costs_nothing(commanded, full, figures):
-    """qemu-ga wakes up ten times a second."""
+    """qemu-ga wakes up ten times a second. Ours may look at its health meanwhile."""
     full.ask("guest-ping")
     commanded.wait_calm()
     cost = commanded.guest.measure(commanded.pid(), 3)
     figures["qga_idle_3_s"] = cost
-    assert cost["voluntary"] <= 8 and cost["cpu_ms"] <= 100
+    assert cost["voluntary"] <= 14 and cost["cpu_ms"] <= 100
 
 
 # -- the end of a guest --------------------------------------------------------------------------------
@@ -551,6 +552,40 @@ def test_a_guest_without_swap_says_why_it_cannot_hibernate(operate):
     assert operate.ask("guest-ping") == {}
 
 
+@pytest.fixture
+def button(commanded):
+    """Wakes a guest that is suspended to idle: emulated CPUs do not survive suspending to memory."""
+    guest, conf = commanded.guest, "/run/systemd/logind.conf.d/lab.conf"
+    guest.sh(f"echo s2idle >/sys/power/mem_sleep; mkdir -p {conf.rsplit('/', 1)[0]}; "
+             f"printf '[Login]\\nHandlePowerKey=ignore\\n' >{conf}; systemctl try-restart systemd-logind")
+
+    def press(port):
+        """Till its port is there again: what comes before it sleeps is lost."""
+        deadline = time.monotonic() + DEADLINE
+        while True:
+            guest.qmp.command("system_powerdown")
+            try:
+                return guest.qmp.wait_event("VSERPORT_CHANGE", 1, id=port, open=True)
+            except vm.LabError:
+                assert time.monotonic() < deadline
+    yield press
+    guest.sh(f"echo deep >/sys/power/mem_sleep; rm {conf}; systemctl try-restart systemd-logind")
+
+
+def test_a_guest_that_was_suspended_has_not_answered_and_serves_again(commanded, operate, button):
+    guest, pid, port = commanded.guest, commanded.pid(), commanded.guest.port(QGA).ident
+    guest.qmp.command("query-status")  # reads the events until now
+    guest.qmp.events.clear()
+    operate.send("guest-suspend-ram")
+    guest.qmp.wait_event("VSERPORT_CHANGE", DEADLINE, id=port, open=False)
+    button(port)
+    number = time.monotonic_ns()
+    operate.send("guest-sync", id=number)  # by the same connection, as libvirt: not a byte came between
+    assert operate.reply() == {"return": number}
+    assert guest.sh("journalctl -q -k -o cat | grep -c 'PM: suspend exit'") == "1"
+    assert commanded.pid() == pid
+
+
 def test_a_reboot_has_no_answer_and_the_agent_serves_again(commanded, operate):
     guest = commanded.guest
     before = guest.sh("cat /proc/sys/kernel/random/boot_id")
@@ -559,7 +594,7 @@ def test_a_reboot_has_no_answer_and_the_agent_serves_again(commanded, operate):
     assert guest.sh("cat /proc/sys/kernel/random/boot_id") != before
     guest.wait(f"test -e /run/vmvitals/{QGA}.held", DEADLINE)
     number = time.monotonic_ns()
-    operate.send("guest-sync", id=number)  # the same connection, as libvirt's: not a byte came between
+    operate.send("guest-sync", id=number)
     assert operate.reply() == {"return": number}
     assert operate.enabled() == OPERATING
     assert guest.sh(f"systemctl is-active {UNIT} {SOCKET}").split() == ["active", "active"]
