@@ -29,6 +29,16 @@ static const char *serial_of(const struct vmv_facts *facts, const char *disk)
 	return "";
 }
 
+static void write_ccw(struct vmv_jw *w, const struct vmv_disk_address *a)
+{
+	vmv_jw_open(w, "ccw-address");
+	vmv_jw_int(w, "cssid", a->cssid);
+	vmv_jw_int(w, "ssid", a->ssid);
+	vmv_jw_int(w, "subchno", a->subchno);
+	vmv_jw_int(w, "devno", a->devno);
+	vmv_jw_close(w);
+}
+
 void vmv_qga_write_address(struct vmv_jw *w, const char *name, const struct vmv_facts *facts,
 			   const struct vmv_blockdev *dev)
 {
@@ -56,6 +66,8 @@ void vmv_qga_write_address(struct vmv_jw *w, const char *name, const struct vmv_
 	if (serial[0])
 		vmv_jw_str(w, "serial", serial);
 	vmv_jw_str(w, "dev", node);
+	if (a.has_ccw)
+		write_ccw(w, &a);
 	vmv_jw_close(w);
 }
 
