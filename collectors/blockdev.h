@@ -62,6 +62,8 @@ struct vmv_disk_address {
 	const char *bus_type;		     /* "virtio", "scsi", ... "unknown"; static */
 	int domain, pci_bus, slot, function; /* of its PCI controller; all -1 unknown */
 	uint32_t bus, target, unit;
+	bool has_ccw; /* it is attached to a channel, as on s390x: */
+	int cssid, ssid, subchno, devno;
 	char serial[256]; /* udev's ID_SERIAL; "" unknown */
 	bool has_udev;	  /* udev knows the device, so without a serial it has none */
 };

@@ -25,6 +25,9 @@ struct place {
 	bool has_floppy;
 	uint64_t scsi[4]; /* host, channel, target, unit */
 	bool has_scsi;
+	int ccw[2][3]; /* of the subchannel, of its device: cssid, ssid, number */
+	bool has_css;
+	size_t n_ccw;
 };
 
 /* Hexadecimal digits, as many as there are up to most, and what stands behind them (0: the end). */
@@ -57,6 +60,15 @@ bool vmv_pci_parse(const char *s, size_t len, int ret[static 4])
 		return false;
 	memcpy(ret, v, sizeof(v));
 	return true;
+}
+
+/* "0.0.0001" */
+static bool take_ccw(const char *s, size_t len, int ret[static 3])
+{
+	const char *end = s + len;
+
+	return take_hex(&s, end, 2, '.', &ret[0]) && take_hex(&s, end, 1, '.', &ret[1]) &&
+	       take_hex(&s, end, 4, '\0', &ret[2]);
 }
 
 /* A component that is a word and a number: "ata1". */
@@ -115,6 +127,10 @@ static void take_component(struct place *p, const char *path, const char *s, siz
 		p->has_sas = true;
 	else if (begins(s, len, "floppy."))
 		p->has_floppy = true;
+	else if (begins(s, len, "css"))
+		p->has_css = true;
+	else if (p->has_css && p->n_ccw < 2 && take_ccw(s, len, p->ccw[p->n_ccw]))
+		p->n_ccw++;
 	else if (take_scsi(s, len, p->scsi))
 		p->has_scsi = true;
 }
@@ -205,6 +221,17 @@ static void set_scsi(const struct place *p, struct vmv_disk_address *ret)
 	}
 }
 
+static void set_ccw(const struct place *p, struct vmv_disk_address *ret)
+{
+	if (p->n_ccw < 2)
+		return;
+	ret->has_ccw = true;
+	ret->cssid = p->ccw[0][0];
+	ret->ssid = p->ccw[0][1];
+	ret->subchno = p->ccw[0][2];
+	ret->devno = p->ccw[1][2];
+}
+
 static void set_place(const struct vmv_root *root, const char *path, struct vmv_disk_address *ret)
 {
 	char driver[64];
@@ -215,6 +242,7 @@ static void set_place(const struct vmv_root *root, const char *path, struct vmv_
 	ret->pci_bus = p.pci[1];
 	ret->slot = p.pci[2];
 	ret->function = p.pci[3];
+	set_ccw(&p, ret);
 	driver_of(root, path, p.pci_end, driver, sizeof(driver));
 	if (p.has_usb)
 		ret->bus_type = "usb";

@@ -94,8 +94,8 @@ void vmv_qga_cpustats(struct vmv_request *req)
 /* -- what can be taken offline ----------------------------------------------------------------- */
 
 /* Reading the attributes of 8192 memory blocks takes more than 50 ms; nobody else is to wait for
- * that: after so long the loop sees to the others. */
-#define SLICE_NS 500000
+ * that. */
+
 /* Before Linux 5.8 each block is searched when 'removable' is read. After so long that is unknown,
  * and the answer still in time. */
 #define SEARCH_MS 600
@@ -154,7 +154,7 @@ static void read_slice(const struct vmv_request *req, struct work *k, const stru
 {
 	uint64_t began = vmv_mono_ns(&vmv_clock_system), now = began;
 
-	for (; k->at < k->n && now - began < SLICE_NS; k->at++) {
+	for (; k->at < k->n && now - began < VMV_QGA_SLICE_NS; k->at++) {
 		bool has_time = now / 1000000 < req->began_ms + SEARCH_MS;
 
 		k->all[k->at].is_there = k->kind->read(root, k->all[k->at].number, has_time,

@@ -22,6 +22,9 @@ void vmv_qga_with_root(struct vmv_request *req, vmv_view_cb *cb);
  * remember is in req->scratch: the request may be dropped meanwhile. */
 void vmv_qga_later(struct vmv_request *req, vmv_view_cb *cb);
 
+/* After so long the loop sees to the others. */
+#define VMV_QGA_SLICE_NS 500000
+
 /* Whether the latest reading of this collector, which was asked for, went well. If not, req has
  * failed in its words, or because view is NULL. */
 bool vmv_qga_has(struct vmv_request *req, const struct vmv_view *view,

@@ -1,4 +1,5 @@
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/root.h"
@@ -12,9 +13,11 @@
 #include "reports/facts.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define NODE_SIZE 256
+#define NAME_SIZE 64 /* of kernel names, which are shorter */
 
 /* -- addresses -------------------------------------------------------------------------------- */
 
@@ -27,6 +30,16 @@ static const char *serial_of(const struct vmv_facts *facts, const char *disk)
 		if (strcmp(vmv_facts_id(facts, &vmv_collector_disk, i), disk) == 0)
 			return rows[i].serial;
 	return "";
+}
+
+static void write_ccw(struct vmv_jw *w, const struct vmv_disk_address *a)
+{
+	vmv_jw_open(w, "ccw-address");
+	vmv_jw_int(w, "cssid", a->cssid);
+	vmv_jw_int(w, "ssid", a->ssid);
+	vmv_jw_int(w, "subchno", a->subchno);
+	vmv_jw_int(w, "devno", a->devno);
+	vmv_jw_close(w);
 }
 
 void vmv_qga_write_address(struct vmv_jw *w, const char *name, const struct vmv_facts *facts,
@@ -56,6 +69,8 @@ void vmv_qga_write_address(struct vmv_jw *w, const char *name, const struct vmv_
 	if (serial[0])
 		vmv_jw_str(w, "serial", serial);
 	vmv_jw_str(w, "dev", node);
+	if (a.has_ccw)
+		write_ccw(w, &a);
 	vmv_jw_close(w);
 }
 
@@ -124,24 +139,107 @@ static int write_disk(void *arg, const struct vmv_blockdev *dev)
 	return vmv_blockdev_partitions(d->root, dev, write_partition, d) == -EFBIG ? -EFBIG : 0;
 }
 
+/* A disk takes 50 us and more, with its partitions. So it goes piece by piece: this is the scratch
+ * of the request, one piece of memory. */
+struct listing {
+	size_t n, at; /* disks; told so far, */
+	size_t len;   /* in so many bytes of text */
+	char names[VMV_DISKS_MAX][NAME_SIZE];
+	bool needs_comma;
+	char text[];
+};
+
+static int take_name(void *arg, const struct vmv_blockdev *dev)
+{
+	struct listing *k = arg;
+	size_t len = strlen(dev->name);
+
+	if (k->n < VMV_DISKS_MAX && len < NAME_SIZE)
+		memcpy(k->names[k->n++], dev->name, len + 1);
+	return 0;
+}
+
+/* One that cannot be found was taken away meanwhile. Returns 0 or -EFBIG. */
+static int write_slice(struct disks *d, struct listing *k)
+{
+	uint64_t began = vmv_mono_ns(&vmv_clock_system);
+	struct vmv_blockdev dev;
+	int r = 0;
+
+	do {
+		if (vmv_blockdev_by_name(d->root, k->names[k->at++], &dev) == 0)
+			r = write_disk(d, &dev);
+	} while (r == 0 && k->at < k->n &&
+		 vmv_mono_ns(&vmv_clock_system) - began < VMV_QGA_SLICE_NS);
+	return r;
+}
+
+static void disks_go_on(void *arg, const struct vmv_view *view);
+
+/* Keeps what is written for a later turn. */
+static void put_off(struct vmv_request *req, const struct vmv_jw *w)
+{
+	struct listing *k = realloc(req->scratch, sizeof(*k) + w->buf.len);
+
+	if (!k) {
+		vmv_qga_no_memory(req);
+		return;
+	}
+	req->scratch = k;
+	memcpy(k->text, w->buf.data, w->buf.len);
+	k->len = w->buf.len;
+	k->needs_comma = w->needs_comma;
+	vmv_qga_later(req, disks_go_on);
+}
+
 /* What does not fit is left out. */
-static void disks_ready(void *arg, const struct vmv_view *view)
+static void disks_go_on(void *arg, const struct vmv_view *view)
 {
 	struct vmv_request *req = arg;
+	struct listing *k = req->scratch;
 	struct vmv_jw w;
 	struct disks d = { .w = &w, .root = vmv_qga_root(req, view) };
-	struct vmv_err err;
-	int r;
+	int r = 0;
 
 	if (!d.root)
 		return;
 	d.facts = view->facts;
 	vmv_qga_begin(&w);
-	vmv_jw_array(&w, NULL);
-	r = vmv_blockdev_disks(d.root, write_disk, &d);
-	if (r < 0)
-		(void)vmv_fail(&err, VMV_E_IO, -r, "cannot read /sys/block: %s", strerror(-r));
-	vmv_qga_send_list(req, &w, r == -ENOENT ? 0 : r, &err);
+	vmv_jw_raw(&w, NULL, k->text, k->len);
+	w.needs_comma = k->needs_comma;
+	if (k->at < k->n)
+		r = write_slice(&d, k);
+	if (r < 0 || w.error || k->at == k->n) {
+		vmv_qga_send_list(req, &w, 0, NULL);
+		return;
+	}
+	put_off(req, &w);
+	vmv_jw_free(&w);
+}
+
+static void disks_ready(void *arg, const struct vmv_view *view)
+{
+	struct vmv_request *req = arg;
+	const struct vmv_root *root = vmv_qga_root(req, view);
+	struct vmv_err err;
+	struct listing *k;
+	int r;
+
+	if (!root)
+		return;
+	k = req->scratch = calloc(1, sizeof(*k) + 1);
+	if (!k) {
+		vmv_qga_no_memory(req);
+		return;
+	}
+	k->text[k->len++] = '[';
+	r = vmv_blockdev_disks(root, take_name, k);
+	if (r == 0 || r == -ENOENT) {
+		disks_go_on(req, view);
+		return;
+	}
+	(void)vmv_fail(&err, VMV_E_IO, -r, "cannot read /sys/block: %s", strerror(-r));
+	vmv_request_fail(req, &err);
 }
 
 void vmv_qga_disks(struct vmv_request *req)

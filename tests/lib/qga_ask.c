@@ -48,6 +48,8 @@ static void answer(struct vmv_request *req, const struct vmv_err *err, const cha
 	else
 		a->reply = strdup("{}");
 	ck_assert_ptr_nonnull(a->reply);
+	free(req->scratch);
+	req->scratch = NULL;
 }
 
 static char *run_with(void *agent, void (*run)(struct vmv_request *req))

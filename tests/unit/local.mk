@@ -148,6 +148,7 @@ devices = tests/lib/devices.c tests/lib/devices.h
 tests_unit_test_blockdev_SOURCES = tests/unit/test_blockdev.c $(devices)
 tests_unit_test_qga_network_SOURCES = tests/unit/test_qga_network.c $(qga_ask)
 tests_unit_test_qga_storage_SOURCES = tests/unit/test_qga_storage.c $(qga_ask) $(devices)
+tests_unit_test_qga_system_SOURCES = tests/unit/test_qga_system.c $(devices)
 
 # It runs the program.
 EXTRA_tests_unit_test_helper_DEPENDENCIES = vmvitals-helper$(EXEEXT)

@@ -116,6 +116,42 @@ START_TEST(a_path_tells_where_a_disk_is_attached)
 }
 END_TEST
 
+START_TEST(a_channel_has_an_address_of_its_own)
+{
+	struct vmv_disk_address a;
+	struct vmv_blockdev dev;
+
+	devices_put(&fx, "css0/0.0.0001/1.2.00fe/virtio0/block/vda", "8:0", 1);
+	ck_assert_int_eq(vmv_blockdev_by_name(&fx.root, "vda", &dev), 0);
+	check_place(&dev, "virtio -1:-1:-1.-1 0:0:0");
+	vmv_blockdev_address(&fx.root, &dev, &a);
+	ck_assert(a.has_ccw);
+	ck_assert_int_eq(a.cssid, 0);
+	ck_assert_int_eq(a.ssid, 0);
+	ck_assert_int_eq(a.subchno, 1);
+	ck_assert_int_eq(a.devno, 0xfe);
+}
+END_TEST
+
+static const char *const no_channels[] = {
+	"css0/0.0.0001/virtio0/block/vda",		/* a subchannel without a device */
+	"css0/0.0.0001/0.0.00001/virtio0/block/vda",	/* five digits */
+	"css0/0.0.0001/0.0.0001.1/virtio0/block/vda",	/* something behind */
+	"platform/0.0.0001/0.0.0002/virtio0/block/vda", /* of what has no channels */
+};
+
+START_TEST(what_is_no_channel_is_none)
+{
+	struct vmv_disk_address a;
+	struct vmv_blockdev dev;
+
+	devices_put(&fx, no_channels[_i], "8:0", 1);
+	ck_assert_int_eq(vmv_blockdev_by_name(&fx.root, "vda", &dev), 0);
+	vmv_blockdev_address(&fx.root, &dev, &a);
+	ck_assert(!a.has_ccw);
+}
+END_TEST
+
 START_TEST(udev_knows_the_serial_number)
 {
 	struct vmv_disk_address a;
@@ -318,6 +354,8 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, up, down);
 	tcase_add_loop_test(tc, a_path_tells_where_a_disk_is_attached, 0, (int)VMV_COUNTOF(places));
+	tcase_add_test(tc, a_channel_has_an_address_of_its_own);
+	tcase_add_loop_test(tc, what_is_no_channel_is_none, 0, (int)VMV_COUNTOF(no_channels));
 	tcase_add_test(tc, udev_knows_the_serial_number);
 	tcase_add_test(tc, properties_are_whole_words_at_the_beginning_of_a_line);
 	tcase_add_loop_test(tc, what_is_no_pci_address_is_none, 0, (int)VMV_COUNTOF(no_pci));

@@ -282,6 +282,18 @@ START_TEST(without_udev_the_group_knows_the_serial_number)
 }
 END_TEST
 
+#define CHANNEL                                                                                    \
+	"{\"pci-controller\":{\"domain\":-1,\"bus\":-1,\"slot\":-1,\"function\":-1},\"bus-type\":" \
+	"\"virtio\",\"bus\":0,\"target\":0,\"unit\":0,\"dev\":\"/dev/vdc\",\"ccw-address\":{"      \
+	"\"cssid\":0,\"ssid\":0,\"subchno\":1,\"devno\":254}}"
+
+START_TEST(a_disk_on_a_channel_tells_which)
+{
+	devices_put(&fx, "css0/0.0.0001/0.0.00fe/virtio0/block/vdc", "254:0", 100);
+	EXPECT_LIST(vmv_qga_disks, DISK("vdc", "", AT(CHANNEL)));
+}
+END_TEST
+
 START_TEST(no_block_devices_is_no_disk)
 {
 	expect(vmv_qga_disks, "[]");
@@ -370,6 +382,7 @@ int main(void)
 	tcase_add_test(tc, mountinfo_may_be_missing_or_malformed);
 	tcase_add_test(tc, disks_come_with_partitions_and_what_they_are_made_of);
 	tcase_add_test(tc, without_udev_the_group_knows_the_serial_number);
+	tcase_add_test(tc, a_disk_on_a_channel_tells_which);
 	tcase_add_test(tc, no_block_devices_is_no_disk);
 	tcase_add_test(tc, counters_are_all_lines_with_what_the_kernel_counts);
 	tcase_add_test(tc, counters_may_be_missing_or_malformed);

@@ -10,6 +10,7 @@
 #include "reports/facts.h"
 #include "reports/health.h"
 #include "reports/metrics.h"
+#include "tests/lib/devices.h"
 #include "tests/lib/fake_asker.h"
 #include "tests/lib/guest.h"
 
@@ -539,11 +540,60 @@ START_TEST(many_memory_blocks_are_read_piece_by_piece)
 }
 END_TEST
 
+#define DISKS 150
+
+static void put_disks(void)
+{
+	char path[96], number[32];
+
+	for (unsigned i = 0; i < DISKS; i++) {
+		(void)snprintf(path, sizeof(path), "pci0000:00/0000:00:07.0/virtio%u/block/vd%u", i,
+			       i);
+		(void)snprintf(number, sizeof(number), "254:%u", i);
+		devices_put(&fx, path, number, 1);
+	}
+}
+
+static const char *last_disk(void)
+{
+	size_t n = json_object_array_length(answered.json);
+	struct json_object *last = json_object_array_get_idx(answered.json, n - 1);
+
+	return json_object_get_string(guest_at(last, ".name"));
+}
+
+START_TEST(many_disks_are_listed_piece_by_piece)
+{
+	put_disks();
+	begin("guest-get-disks");
+	ck_assert_uint_eq(answered.n, 0);
+	finish();
+	ck_assert_uint_ge(keeper.n_later, 1);
+	ck_assert_uint_eq(json_object_array_length(answered.json), DISKS);
+	ck_assert_str_eq(last_disk(), "/dev/vd149");
+	begin("guest-get-disks");
+	ck_assert(keeper.cb != NULL);
+	/* one that goes meanwhile is left out */
+	ck_assert_int_eq(unlinkat(fx.root.sys, "class/block/vd149", 0), 0);
+	finish();
+	ck_assert_uint_eq(json_object_array_length(answered.json), DISKS - 1);
+	ck_assert_str_eq(last_disk(), "/dev/vd148");
+}
+END_TEST
+
+static const struct {
+	const char *command;
+	void (*put)(void);
+} piecemeal[] = {
+	{ "guest-get-memory-blocks", put_blocks },
+	{ "guest-get-disks", put_disks },
+};
+
 /* Nothing of it is left, says LeakSanitizer, when its owner frees the scratch. */
 START_TEST(a_request_that_is_dropped_meanwhile_owns_one_piece_of_memory)
 {
-	put_blocks();
-	begin("guest-get-memory-blocks");
+	piecemeal[_i].put();
+	begin(piecemeal[_i].command);
 	ck_assert(keeper.cb != NULL);
 	keeper.cb = NULL;
 	ck_assert_ptr_nonnull(req.scratch);
@@ -667,7 +717,9 @@ int main(void)
 	tcase_add_test(tc, vcpus_always_tell_whether_they_can_be_offline);
 	tcase_add_test(tc, memory_blocks_tell_their_state);
 	tcase_add_test(tc, many_memory_blocks_are_read_piece_by_piece);
-	tcase_add_test(tc, a_request_that_is_dropped_meanwhile_owns_one_piece_of_memory);
+	tcase_add_test(tc, many_disks_are_listed_piece_by_piece);
+	tcase_add_loop_test(tc, a_request_that_is_dropped_meanwhile_owns_one_piece_of_memory, 0,
+			    (int)VMV_COUNTOF(piecemeal));
 	tcase_add_test(tc, what_takes_too_long_is_told_without_can_offline);
 	tcase_add_test(tc, memory_is_told_in_bytes_and_null_where_unknown);
 	tcase_add_test(tc, used_memory_is_never_below_nothing_and_null_when_unknown);
