@@ -154,7 +154,8 @@ const struct vmv_setting vmv_config_table[] = {
 		      "virtio:" VMV_SPEC_QGA_PORT,
 	  .unit = "SPEC", .check = check_channel,
 	  .help = "Where hosts are served; one a line. virtio:NAME, path:DEVICE, unix-listen:PATH, "
-		  "unix-connect:PATH, vsock-listen:PORT or stdio." },
+		  "unix-connect:PATH, vsock-listen:PORT or stdio; with ,dialect=qga the "
+		  "QEMU guest agent's protocol is spoken there." },
 	{ "agent", "vm_id", VMV_SETTING(VMV_SET_TEXT, vm_id), .option = "vm-id", .fallback = "",
 	  .unit = "ID", .check = check_vm_id,
 	  .help = "Name of this guest for its hosts; empty: INFINIBAY_VM_ID, else the machine "
