@@ -76,7 +76,8 @@ class Executor:
 
     @property
     def pid(self):
-        return self.process.pid
+        """It can have answered before the thread that started it knows of it."""
+        return wait_for(lambda: self.process, "it has been started").pid
 
     def is_running(self):
         return self.process is not None and self.process.poll() is None
