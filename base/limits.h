@@ -151,6 +151,7 @@
 #define VMV_QGA_QUEUED_BYTES (1 * VMV_MIB)  /* likewise */
 #define VMV_QGA_QUEUE_HIGH   (64 * VMV_KIB) /* of replies not read: nothing more is begun */
 #define VMV_QGA_REPLY_MAX    (9 * VMV_MIB)  /* libvirt hangs up at 10 */
+#define VMV_QGA_MESSAGE_MAX  (8 * VMV_MIB)  /* of one request to a job; a longer one is an error */
 #define VMV_QGA_FILES	     64		    /* open at once */
 #define VMV_QGA_CHILDREN     64		    /* of guest-exec that run or were not asked after */
 #define VMV_QGA_CHILD_MS     3600000	    /* the latter are forgotten then */

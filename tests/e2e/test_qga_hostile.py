@@ -178,6 +178,17 @@ def test_what_is_no_request_is_answered_once_or_dropped(made, fake):
     assert memory_kib(e.pid) < 160 << 10
 
 
+def test_what_no_job_has_memory_for_is_an_error(made, fake, tmp_path):
+    _, link = made("level = full")
+    code, text = error(qga(link, "guest-exec", path="/bin/true", arg=["x" * (8 << 20)]))
+    assert code == "INTERNAL" and "cannot be passed on" in text
+    assert fake.told() == []
+    (tmp_path / "text").touch()
+    handle = open_file(link, tmp_path / "text")
+    fake.plan("guest-file-write", data={"return": {"count": 5 << 20, "eof": False}, "position": 5 << 20})
+    assert value(qga(link, "guest-file-write", handle=handle, **{"buf-b64": "A" * ((5 << 20) // 3 * 4)}))["count"]
+
+
 def test_one_number_for_two_requests_has_two_answers(made, fake, tmp_path):
     _, link = made()
     for _ in range(2):
