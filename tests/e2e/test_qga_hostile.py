@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from executor import Link
+from executor import Link, run
 from harness import wait_for
 from test_qga_executor import (client, error, fake, is_frozen, made, open_file, qga,  # noqa: F401
                                read_file, start_program, started, value)
@@ -105,6 +105,17 @@ def test_answers_that_nobody_reads_do_not_fill_the_memory(made, fake, tmp_path):
     assert memory_kib(e.pid) - before < 40 << 10 and reads() < 12
     results = {m["ref"]: m for m in (link.next() for _ in refs)}
     assert {value(results[ref])["count"] for ref in refs} == {2 << 20}
+
+
+def test_what_is_not_signed_leaves_a_place_to_what_is(pair, fake, tmp_path):
+    e, _, host = pair(config="[qga]\nlevel = full\n[exec]\njobs = 3\n", job=fake.program)
+    fake.plan("guest-fstrim", until=str(tmp_path / "never"))
+    with Link(e.path) as link:
+        for _ in range(76):
+            link.send("qga", channel="q", command="guest-fstrim", arguments=None)
+        assert [error(link.next())[0] for _ in range(10)] == ["BUSY"] * 10
+        assert run(host, "echo here")["stdout"] == "here\n"
+        assert [j["state"] for j in jobs(link)].count("running") == 2
 
 
 def test_the_position_moves_though_nobody_hears_of_it(made, fake, tmp_path):
