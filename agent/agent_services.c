@@ -96,7 +96,7 @@ void vmv_agent_freeze_state(void *agent, struct vmv_freeze_state *ret)
 	*ret = (struct vmv_freeze_state){
 		.is_frozen = true,
 		.since_real_ms = r.since_real_ms,
-		.thaw_in_ms = r.thaw_at_ms > now_ms ? r.thaw_at_ms - now_ms : 0,
+		.thaw_in_ms = error == 0 && r.thaw_at_ms > now_ms ? r.thaw_at_ms - now_ms : 0,
 	};
 }
 

@@ -115,8 +115,8 @@
 #define VMV_LINK_QUEUED_MAX (32 * VMV_MIB) /* that it has not read: more is BUSY */
 #define VMV_LINK_QUESTIONS  4096	   /* that it has not answered; likewise */
 #define VMV_OPEN_WAIT_MS    1000	   /* its answer to session_open */
-#define VMV_JOBS_QUEUED	    64		   /* waiting for their turn; further ones are BUSY */
-#define VMV_JOBS_THAWS	    8		   /* beside them, and at once; likewise */
+#define VMV_JOBS_QUEUED	    64 /* waiting for their turn, of each language; more are BUSY */
+#define VMV_JOBS_THAWS	    8  /* beside them, and at once; likewise */
 #define VMV_JOBS_WAIT_BYTES (48 * VMV_MIB) /* of their messages; likewise */
 #define VMV_JOBS_KEPT	    64		   /* finished, for JobStatus, so long and so much: */
 #define VMV_JOBS_KEPT_MS    3600000
@@ -151,6 +151,7 @@
 #define VMV_QGA_QUEUED_BYTES (1 * VMV_MIB)  /* likewise */
 #define VMV_QGA_QUEUE_HIGH   (64 * VMV_KIB) /* of replies not read: nothing more is begun */
 #define VMV_QGA_REPLY_MAX    (9 * VMV_MIB)  /* libvirt hangs up at 10 */
+#define VMV_QGA_MESSAGE_MAX  (8 * VMV_MIB)  /* of one request to a job; a longer one is an error */
 #define VMV_QGA_FILES	     64		    /* open at once */
 #define VMV_QGA_CHILDREN     64		    /* of guest-exec that run or were not asked after */
 #define VMV_QGA_CHILD_MS     3600000	    /* the latter are forgotten then */

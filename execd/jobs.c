@@ -255,14 +255,27 @@ static bool is_thaw(const struct entry *e)
 	return has_flag(e, VMV_COMMAND_FROZEN);
 }
 
-/* What nobody has signed can be asked for without end: its answers must not fill our memory while
- * who asked does not read. */
+/* Those of the other protocol that wait, or run and have a place. */
+static size_t count_qga(const struct vmv_jobs *js, enum job_state state)
+{
+	size_t n = 0;
+
+	for (const struct entry *e = js->first; e; e = e->next)
+		n += e->is_qga && e->state == state && !e->has_begun;
+	return n;
+}
+
+/* What nobody has signed can be asked for without end: it leaves a place to what somebody has, and
+ * its answers must not fill our memory while who asked does not read. */
 static bool has_place(const struct entry *e)
 {
 	const struct vmv_jobs *js = e->jobs;
+	uint64_t places = js->execd->config->exec_jobs;
 
-	return js->n_running < js->execd->config->exec_jobs &&
-	       !(e->is_qga && vmv_peer_is_slow(e->to.peer));
+	if (js->n_running >= places)
+		return false;
+	return !e->is_qga || ((places == 1 || count_qga(js, JOB_RUNNING) + 1 < places) &&
+			      !vmv_peer_is_slow(e->to.peer));
 }
 
 /* The thaw waits for nobody: what runs may be waiting for it. */
@@ -415,14 +428,23 @@ static bool is_known(const struct vmv_jobs *js, const char *id)
 	return false;
 }
 
+/* What is not signed fills the queue of the other language only, and half of the memory. */
+static bool is_queue_full(const struct vmv_jobs *js, const struct entry *e)
+{
+	size_t n_qga = count_qga(js, JOB_QUEUED);
+	size_t max = e->is_qga ? VMV_JOBS_WAIT_BYTES / 2 : VMV_JOBS_WAIT_BYTES;
+
+	return (e->is_qga ? n_qga : js->n_queued - n_qga) >= VMV_JOBS_QUEUED ||
+	       js->queued_bytes + e->payload_len > max;
+}
+
 /* For a thaw there is a place however many wait for it, but not for any number of them. */
 static bool is_full(const struct vmv_jobs *js, const struct entry *e)
 {
 	unsigned n_thaws = 0;
 
 	if (!is_thaw(e))
-		return js->n_queued >= VMV_JOBS_QUEUED ||
-		       js->queued_bytes + e->payload_len > VMV_JOBS_WAIT_BYTES;
+		return is_queue_full(js, e);
 	for (const struct entry *other = js->first; other; other = other->next)
 		n_thaws += is_thaw(other);
 	return n_thaws >= VMV_JOBS_THAWS;

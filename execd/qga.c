@@ -186,7 +186,8 @@ static bool is(const struct ask *a, const char *name)
 
 static int write_message(const struct ask *a, struct vmv_jw *w)
 {
-	vmv_jw_init(w, VMV_LINK_LINE_MAX);
+	/* of what the link lets through a few jobs would take more memory than there is for all */
+	vmv_jw_init(w, VMV_QGA_MESSAGE_MAX);
 	vmv_jw_open(w, NULL);
 	vmv_jw_str(w, "command", a->command->name);
 	vmv_jw_copy(w, "arguments", a->arguments);

@@ -92,7 +92,8 @@ static int freeze_points(struct vmv_freezing *f, bool *ret_begun, struct vmv_err
 static int freeze(struct vmv_freezing *f, struct vmv_err *err)
 {
 	bool is_guards = false;
-	int r = vmv_hooks_freeze(&f->hooks, vmv_tool_soft_deadline(f->action->deadline_ms), err);
+	int r = vmv_hooks_freeze(&f->hooks, f->listener,
+				 vmv_tool_soft_deadline(f->action->deadline_ms), err);
 
 	if (r == 0)
 		r = check_points(f->points, err);

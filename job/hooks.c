@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -90,13 +91,17 @@ static int run(const char *path, const char *word, uint64_t deadline_ms, struct 
 	return vmv_tool_run_path(path, argv, until < deadline_ms ? until : deadline_ms, NULL, err);
 }
 
-int vmv_hooks_freeze(struct vmv_hooks *h, uint64_t deadline_ms, struct vmv_err *err)
+int vmv_hooks_freeze(struct vmv_hooks *h, int listener, uint64_t deadline_ms, struct vmv_err *err)
 {
+	struct pollfd p = { .fd = listener, .events = POLLIN };
+
 	while (h->n_begun < h->n) {
 		const char *path = h->paths[h->n_begun++];
 		struct vmv_err why = { 0 };
 		int r = run(path, "freeze", deadline_ms, &why);
 
+		if (poll(&p, 1, 0) > 0)
+			return vmv_fail(err, VMV_E_IO, ECANCELED, "thawed before all were frozen");
 		if (r < 0)
 			return vmv_fail(err, VMV_E_IO, -r, "hook '%.120s': %.120s", path, why.msg);
 		if (r > 0)

@@ -23,8 +23,9 @@ struct vmv_hooks {
  * Returns 0, or negative errno with err set; vmv_hooks_clear in both cases. */
 int vmv_hooks_find(const struct vmv_job_settings *s, struct vmv_hooks *ret, struct vmv_err *err);
 
-/* Runs all with "freeze" until one fails: negative errno with err set, then. */
-int vmv_hooks_freeze(struct vmv_hooks *h, uint64_t deadline_ms, struct vmv_err *err);
+/* Runs all with "freeze" until one fails, or somebody knocks at the listener, who wants them to be
+ * thawed: negative errno with err set, then. */
+int vmv_hooks_freeze(struct vmv_hooks *h, int listener, uint64_t deadline_ms, struct vmv_err *err);
 
 /* Runs those that were begun with "thaw", in reverse, whatever they say. */
 void vmv_hooks_thaw(struct vmv_hooks *h);

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 
-from executor import Link
+from executor import Link, run
 from harness import wait_for
 from test_qga_executor import (client, error, fake, is_frozen, made, open_file, qga,  # noqa: F401
                                read_file, start_program, started, value)
@@ -107,6 +107,17 @@ def test_answers_that_nobody_reads_do_not_fill_the_memory(made, fake, tmp_path):
     assert {value(results[ref])["count"] for ref in refs} == {2 << 20}
 
 
+def test_what_is_not_signed_leaves_a_place_to_what_is(pair, fake, tmp_path):
+    e, _, host = pair(config="[qga]\nlevel = full\n[exec]\njobs = 3\n", job=fake.program)
+    fake.plan("guest-fstrim", until=str(tmp_path / "never"))
+    with Link(e.path) as link:
+        for _ in range(76):
+            link.send("qga", channel="q", command="guest-fstrim", arguments=None)
+        assert [error(link.next())[0] for _ in range(10)] == ["BUSY"] * 10
+        assert run(host, "echo here")["stdout"] == "here\n"
+        assert [j["state"] for j in jobs(link)].count("running") == 2
+
+
 def test_the_position_moves_though_nobody_hears_of_it(made, fake, tmp_path):
     """A write that is not told of would be overwritten by the next one."""
     e, link = made("level = full")
@@ -176,6 +187,17 @@ def test_what_is_no_request_is_answered_once_or_dropped(made, fake):
     assert {m["ref"] for m in seen} == {0, 7}
     assert [t["message"]["command"] for t in fake.told()] == ["guest-set-time"]
     assert memory_kib(e.pid) < 160 << 10
+
+
+def test_what_no_job_has_memory_for_is_an_error(made, fake, tmp_path):
+    _, link = made("level = full")
+    code, text = error(qga(link, "guest-exec", path="/bin/true", arg=["x" * (8 << 20)]))
+    assert code == "INTERNAL" and "cannot be passed on" in text
+    assert fake.told() == []
+    (tmp_path / "text").touch()
+    handle = open_file(link, tmp_path / "text")
+    fake.plan("guest-file-write", data={"return": {"count": 5 << 20, "eof": False}, "position": 5 << 20})
+    assert value(qga(link, "guest-file-write", handle=handle, **{"buf-b64": "A" * ((5 << 20) // 3 * 4)}))["count"]
 
 
 def test_one_number_for_two_requests_has_two_answers(made, fake, tmp_path):

@@ -719,6 +719,7 @@ START_TEST(who_thaws_while_hooks_run_is_heard)
 		      "while [ $1 = freeze ] && [ ! -e ${0%/etc/*}/go ] && [ $i -lt 1000 ]; do\n"
 		      "i=$((i + 1)); sleep 0.03; done\n",
 		 0755);
+	put_hook("20-b", SAYS, 0755);
 	job = fork();
 	if (job == 0)
 		_exit(acting_run_qga(&x, QGA_FREEZE, "null", HOUR) < 0 && x.err.sys == ECANCELED);
@@ -731,8 +732,8 @@ START_TEST(who_thaws_while_hooks_run_is_heard)
 	ck_assert_int_eq(waitpid(job, &status, 0), job);
 	await_guard();
 	check_said("10-a freeze\n10-a thaw\n");
-	NEED_MOUNTS();
 	ck_assert_int_eq(status, W_EXITCODE(1, 0)); /* it was told, too */
+	NEED_MOUNTS();
 	ck_assert(!is_frozen("mnt") && !is_frozen("other"));
 }
 END_TEST
