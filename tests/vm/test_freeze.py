@@ -26,7 +26,8 @@ def disk(commanded):
 
 
 def written(guest):
-    return int(guest.sh("cat /run/lab-written"))
+    """Between two writes the file is empty for a moment."""
+    return int(guest.sh('while x=$(cat /run/lab-written); [ -z "$x" ]; do :; done; echo "$x"'))
 
 
 def is_writing(guest):
