@@ -20,6 +20,9 @@ if [ "${VMV_BARE_ROOT-}" ]; then # second half: alone in new mount and pid names
     mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
     ln -s pts/ptmx "$root/dev/ptmx"
     ln -s /proc/self/fd "$root/dev/fd"
+    for fd in stdin:0 stdout:1 stderr:2; do
+        ln -s "fd/${fd#*:}" "$root/dev/${fd%:*}"
+    done
     exec env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
         TERM="${TERM:-dumb}" LANG=C.UTF-8 chroot "$root" \
         /bin/sh -c 'cd /root/vmvitals && "$@"; exit $?' sh "${@:-./test}"
